@@ -1,0 +1,1 @@
+"""The rooms that stages and people share, one module per noun."""
