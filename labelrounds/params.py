@@ -1,0 +1,273 @@
+"""params.yaml as checked dataclasses: every knob has one name, one type and one range.
+
+A key that is unknown, missing or of the wrong type is a UserError with its line in params.yaml.
+"""
+
+import re
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from labelrounds.errors import UserError, at, did_you_mean
+from labelrounds.schema import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
+
+PATH = Path("params.yaml")
+RESERVED = {"baseline"}  # metrics/baseline.json belongs to the baseline stage
+
+
+def knob(default: Any = MISSING, low: float | None = None, high: float | None = None, one_of: tuple[str, ...] = ()) -> Any:
+    """A field with a closed range [low, high] or a list of allowed words."""
+    metadata = {"low": low, "high": high, "one_of": one_of}
+    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class TaskSection:
+    type: str = knob(one_of=(MULTI_CLASS, MULTI_LABEL))
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Runtime:
+    threads: int = knob(low=1, high=1024)
+    precision: str = knob(one_of=("auto", "fp32", "bf16"))
+    checkpoint_seconds: float = knob(low=0)
+
+
+@dataclass(frozen=True)
+class Model:
+    base: str
+    max_length: int = knob(low=8, high=1_000_000)
+
+
+@dataclass(frozen=True)
+class Data:
+    pool: str
+    text_column: str
+
+
+@dataclass(frozen=True)
+class Split:
+    holdout_rounds: tuple[str, ...]
+    valid: float = knob(low=0, high=1)
+    test: float = knob(low=0, high=1)
+    salt: str = ""
+
+
+@dataclass(frozen=True)
+class Adapt:
+    epochs: int = knob(low=0)
+    learning_rate: float = knob(low=0, high=1)
+    batch_size: int = knob(low=1)
+    warmup: float = knob(low=0, high=1)
+    mask_probability: float = knob(low=0.01, high=0.9)
+    head_steps: int = knob(low=0)
+    head_learning_rate: float = knob(low=0, high=1)
+    valid: float = knob(low=0.001, high=0.5)
+
+
+@dataclass(frozen=True)
+class Finetune:
+    epochs: int = knob(low=1)
+    patience: int = knob(low=1)
+    learning_rate: float = knob(low=0, high=1)
+    batch_size: int = knob(low=1)
+    warmup: float = knob(low=0, high=1)
+    weight_decay: float = knob(low=0)
+    class_weights: str = knob(one_of=("none", "balanced"))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    encoder: str = knob(one_of=("vanilla", "adapted"))
+    method: str = knob(one_of=("supervised",))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    inverse_regularization: float = knob(low=1e-6, high=1e6)
+
+
+@dataclass(frozen=True)
+class Predict:
+    batch_size: int = knob(low=1)
+    shard_size: int = knob(low=1)
+    min_confidence: float = knob(low=0, high=1)
+
+
+STRATEGIES = ("random", "least-confidence", "margin", "entropy", "entropy-kmeans", "entropy-coreset")
+
+
+@dataclass(frozen=True)
+class Select:
+    strategy: str = knob(one_of=STRATEGIES)
+    size: int = knob(low=1)
+    candidates: int = knob(low=1)
+
+
+@dataclass(frozen=True)
+class Params:
+    task: TaskSection
+    seed: int = knob(low=0, high=2**31 - 1)
+    runtime: Runtime
+    model: Model
+    data: Data
+    split: Split
+    adapt: Adapt
+    finetune: Finetune
+    recipes: dict[str, Recipe]
+    deploy: str
+    baseline: Baseline
+    predict: Predict
+    select: Select
+
+    def labelled_task(self) -> Task:
+        """Returns the task; a UserError if no labels are named yet."""
+        if not self.task.labels:
+            raise UserError(
+                f"{at(PATH)}: task.labels is empty: labelrounds does not know yet which labels there are. Write them there, "
+                "such as `labels: [question, complaint, praise]`, then run the same command again."
+            )
+        return Task(self.task.type, self.task.labels)
+
+
+def load(path: str | Path = PATH) -> Params:
+    """Returns the checked parameters; every mistake is a UserError with its line."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{at(path)}: no such file. Run this at the top of a labelrounds project (where dvc.yaml is).")
+    try:
+        # The same reader and YAML version (1.2) as DVC, so that both see the same values.
+        tree = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise UserError(f"{at(path, mark.line + 1 if mark else None)}: not YAML: {error.problem}. Correct that line.") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{at(path)}: not UTF-8. Save it as UTF-8.") from None
+    params = _section(Params, tree, "", path, 1)
+    _check(params, tree, path)
+    return params
+
+
+def _section(kind: type, tree: Any, name: str, path: Path, line: int) -> Any:
+    if not isinstance(tree, dict):
+        raise UserError(f"{at(path, line)}: {name or 'the file'} is {_shown(tree)}; expected a section of `key: value` lines.")
+    dot = f"{name}." if name else ""
+    hints = get_type_hints(kind)
+    known = {entry.name: entry for entry in fields(kind)}
+    for key in tree:
+        if key not in known:
+            raise UserError(f'{at(path, _line(tree, key))}: unknown key "{dot}{key}".{did_you_mean(str(key), known)} Known here: {", ".join(known)}.')
+    values = {}
+    for key, entry in known.items():
+        if key not in tree:
+            if entry.default is not MISSING:
+                continue
+            raise UserError(f'{at(path, line)}: the key "{dot}{key}" is missing. Expected {_expected(hints[key], entry.metadata)}.')
+        values[key] = _value(hints[key], entry.metadata, tree[key], f"{dot}{key}", path, _line(tree, key))
+    return kind(**values)
+
+
+def _value(kind: Any, limits: Any, found: Any, name: str, path: Path, line: int) -> Any:
+    if is_dataclass(kind):
+        return _section(kind, found, name, path, line)
+    wrong = UserError(f"{at(path, line)}: {name} is {_shown(found)}; expected {_expected(kind, limits)}.")
+    origin = get_origin(kind)
+    if origin is dict:
+        if not isinstance(found, dict):
+            raise wrong
+        return {str(key): _section(get_args(kind)[1], found[key], f"{name}.{key}", path, _line(found, key)) for key in found}
+    if origin is tuple:
+        if not isinstance(found, list):
+            raise wrong
+        for number, item in enumerate(found):
+            if not isinstance(item, str):
+                raise UserError(
+                    f'{at(path, _line(found, number, line))}: {name} holds {_shown(item)}; expected text. Put it in quotes: "{str(item).lower() if isinstance(item, bool) else item}".'
+                )
+        return tuple(str(item) for item in found)
+    if kind is float and isinstance(found, int) and not isinstance(found, bool):
+        found = float(found)
+    if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
+        raise wrong
+    low, high, one_of = limits.get("low"), limits.get("high"), limits.get("one_of")
+    if (low is not None and not found >= low) or (high is not None and not found <= high):
+        raise wrong
+    if one_of and found not in one_of:
+        raise UserError(f'{at(path, line)}: {name} is "{found}".{did_you_mean(found, one_of)} Expected one of: {", ".join(one_of)}.')
+    return kind(found)
+
+
+def _check(params: Params, tree: Any, path: Path) -> None:
+    """The rules that span several keys."""
+    labels, line = params.task.labels, _line(tree["task"], "labels")
+    for number, label in enumerate(labels):
+        where = at(path, _line(tree["task"]["labels"], number, line))
+        if label in labels[:number]:
+            raise UserError(f'{where}: the label "{label}" is listed twice in task.labels. Remove one.')
+        if label != label.strip() or not label or SEPARATOR in label or "\n" in label or label == NONE:
+            raise UserError(
+                f'{where}: "{label}" cannot be a label: it must not be empty, "{NONE}", hold "{SEPARATOR}" or a line break, or begin or end with a blank.'
+            )
+    if len(labels) == 1 and params.task.type == MULTI_CLASS:
+        raise UserError(f'{at(path, line)}: task.labels holds only "{labels[0]}"; a multi-class task needs two labels or more.')
+    if params.split.valid + params.split.test >= 1:
+        where = at(path, _line(tree["split"], "valid"))
+        raise UserError(
+            f"{where}: split.valid + split.test is {params.split.valid + params.split.test:g}; below 1 is needed, or the first round leaves nothing to train on."
+        )
+    for name in params.recipes:
+        where = at(path, _line(tree["recipes"], name))
+        if name in RESERVED:
+            raise UserError(f'{where}: a recipe may not be named "{name}": that name belongs to the stage of the same name. Choose another.')
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise UserError(f'{where}: the recipe name "{name}" becomes a folder and a file name: use letters, digits, "-" and "_".')
+    known = [*params.recipes, *sorted(RESERVED)]
+    if params.deploy not in known:
+        raise UserError(
+            f'{at(path, _line(tree, "deploy"))}: deploy is "{params.deploy}", which is no labeler.{did_you_mean(params.deploy, known)} Expected one of: {", ".join(known)}.'
+        )
+
+
+def _line(tree: Any, key: Any, otherwise: int = 1) -> int:
+    try:
+        return tree.lc.data[key][0] + 1
+    except (AttributeError, KeyError, IndexError, TypeError):
+        return otherwise
+
+
+def _shown(found: Any) -> str:
+    if found is None:
+        return "empty"
+    if isinstance(found, dict):
+        return "a section"
+    if isinstance(found, list):
+        return "a list"
+    return f'the text "{found}"' if isinstance(found, str) else f"the {type(found).__name__.removeprefix('Scalar').lower()} {found}"
+
+
+def _expected(kind: Any, limits: Any) -> str:
+    if is_dataclass(kind) or get_origin(kind) is dict:
+        return "a section of `key: value` lines"
+    if get_origin(kind) is tuple:
+        return "a list of texts such as [one, two]"
+    if limits.get("one_of"):
+        return f"one of: {', '.join(limits['one_of'])}"
+    word = {int: "a whole number", float: "a number", str: "text (in quotes if it looks like a number)"}[kind]
+    low, high = limits.get("low"), limits.get("high")
+    if low is not None and high is not None:
+        return f"{word} from {low:g} to {high:g}"
+    return word if low is None else f"{word}, {low:g} or more"
+
+
+def line_of(*keys: str, path: str | Path = PATH) -> int:
+    """Returns the line of a key in params.yaml, for errors about its value that only a stage can see."""
+    from ruamel.yaml import YAML
+
+    tree = YAML(typ="rt").load(Path(path).read_text(encoding="utf-8"))
+    for key in keys[:-1]:
+        tree = tree[key]
+    return _line(tree, keys[-1])
