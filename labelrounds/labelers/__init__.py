@@ -1,0 +1,117 @@
+"""Labelers: whatever is inside, texts go in and scores come out.
+
+A labeler is a folder, models/labeler/NAME/, with `labeler.json` (the card), the files of its kind and a
+manifest. `load` returns an object that follows the `Labeler` contract; the stages know nothing else.
+A new kind is one module with a `load(folder, card, runtime)` and one line in `_module`.
+"""
+
+import importlib.metadata
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+
+from labelrounds import files
+from labelrounds.errors import UserError, at
+from labelrounds.schema import Task
+
+ROOT = Path("models/labeler")
+CARD = "labeler.json"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What there is to know of a labeler without loading it.
+
+    thresholds : multi-label: a label applies from this score on; temperature : logits are divided by it
+    base : fingerprint of the model it was tuned from; training : fingerprint and size of its training data
+    """
+
+    kind: str
+    task: str
+    labels: list[str]
+    thresholds: list[float]
+    temperature: float
+    max_length: int | None
+    base: dict[str, Any] | None
+    training: dict[str, Any]
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> Task:
+        """The task with the labels in the order of the scores' columns."""
+        return Task(self.task, tuple(self.labels))
+
+
+class Labeler(Protocol):
+    """The contract of every labeler."""
+
+    card: Card
+    fingerprint: str
+
+    def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
+        """Returns float32 scores of shape (n_texts, n_labels): probabilities that sum to 1 (multi-class) or one per label."""
+
+    def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
+        """Returns float32 vectors of shape (n_texts, d), in which near texts mean similar things."""
+
+
+def _module(kind: str) -> ModuleType | None:
+    """Returns the module of a kind; imported here, so that a linear labeler never waits for torch."""
+    if kind == "linear":
+        from labelrounds.labelers import linear
+
+        return linear
+    if kind == "transformer":
+        from labelrounds.labelers import transformer
+
+        return transformer
+    return None
+
+
+def load(folder: str | Path, runtime: Any = None) -> Labeler:
+    """Returns the labeler in `folder` after checking every file against its manifest.
+
+    runtime : a `runtime.Runtime`, or a function that returns one; kinds that need no torch never call it
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    files.verify(folder)
+    module = _module(card.kind)
+    if module is None:
+        raise UserError(f'{at(folder / CARD)}: the kind "{card.kind}" is unknown to this version of labelrounds. Update it, or run `dvc repro`.')
+    return module.load(folder, card, runtime)
+
+
+def read_card(folder: str | Path) -> Card:
+    """Returns the card of the labeler in `folder`; none there is a UserError."""
+    path = Path(folder) / CARD
+    if not path.is_file():
+        raise UserError(f"{at(folder)}: there is no labeler here yet. Run `dvc repro` (or `dvc pull`) first.")
+    return Card(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def write_card(folder: str | Path, card: Card, libraries: tuple[str, ...]) -> None:
+    """Writes labeler.json with the versions of the libraries that the labeler needs."""
+    versions = {name: importlib.metadata.version(name) for name in libraries}
+    files.write_json(Path(folder) / CARD, {**asdict(card), "versions": versions})
+
+
+def decide(scores: np.ndarray, card: Card) -> list[tuple[str, ...]]:
+    """Returns the labels that scores of shape (n, k) mean: the highest, or each at or above its threshold."""
+    if card.task == "multi-class":
+        return [(card.labels[number],) for number in scores.argmax(axis=1)]
+    above = scores >= np.asarray(card.thresholds, dtype=scores.dtype)
+    return [tuple(label for label, yes in zip(card.labels, row, strict=True) if yes) for row in above]
+
+
+def confidence(scores: np.ndarray, card: Card) -> np.ndarray:
+    """Returns how sure a decision is, float array of shape (n,): the label's score; multi-label: of the least sure label."""
+    if card.task == "multi-class":
+        return scores.max(axis=1)
+    above = scores >= np.asarray(card.thresholds, dtype=scores.dtype)
+    return np.where(above, scores, 1 - scores).min(axis=1)

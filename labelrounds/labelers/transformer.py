@@ -1,0 +1,93 @@
+"""The transformer labeler: an encoder or a decoder with a classification head."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelrounds import encoders, files, labelers
+from labelrounds.runtime import Runtime, autocast
+from labelrounds.training import pad
+
+LIBRARIES = ("torch", "transformers", "tokenizers")
+
+
+@dataclass
+class TransformerLabeler:
+    """A fine-tuned model: softmax over the labels, or one sigmoid per label."""
+
+    card: labelers.Card
+    fingerprint: str
+    model: Any
+    tokenizer: Any
+    runtime: Runtime
+
+    def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
+        """Returns float32 probabilities of shape (n_texts, n_labels)."""
+        import torch
+
+        logits = self._run(texts, batch_size, lambda model, batch: model(**batch).logits, progress) / self.card.temperature
+        if self.card.task == "multi-label":
+            return torch.sigmoid(torch.from_numpy(logits)).numpy()
+        return torch.softmax(torch.from_numpy(logits), dim=-1).numpy()
+
+    def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
+        """Returns the mean of the last hidden states over each text's tokens, of shape (n_texts, hidden size)."""
+        return self._run(texts, batch_size, mean_hidden_state, None)
+
+    def _run(self, texts: list[str], batch_size: int, forward: Callable[..., Any], progress: Callable[[int], Any] | None) -> np.ndarray:
+        """Runs batches of similar length; rows come back in the order of `texts`."""
+        import torch
+
+        rows = tokenize(texts, self.tokenizer, self.card.max_length)
+        order = np.argsort([-len(row["input_ids"]) for row in rows], kind="stable")
+        results: list[Any] = [None] * len(rows)
+        with torch.inference_mode(), autocast(self.runtime):
+            for start in range(0, len(rows), batch_size):
+                chosen = order[start : start + batch_size]
+                batch = pad([rows[number] for number in chosen], self.tokenizer)
+                batch = {name: tensor.to(self.runtime.device) for name, tensor in batch.items()}
+                for number, result in zip(chosen, forward(self.model, batch).float().cpu().numpy(), strict=True):
+                    results[number] = result
+                if progress:
+                    progress(len(chosen))
+        return np.asarray(results, dtype=np.float32)
+
+
+def tokenize(texts: list[str], tokenizer: Any, max_length: int) -> list[dict[str, Any]]:
+    """Returns one dict of token ids per text, cut at `max_length` tokens; a decoder's empty text gets one padding token."""
+    encoded = tokenizer(texts, truncation=True, max_length=max_length, return_attention_mask=True)
+    rows = [{name: encoded[name][number] for name in encoded} for number in range(len(texts))]
+    for row in rows:
+        if not row["input_ids"]:
+            row.update(input_ids=[tokenizer.pad_token_id], attention_mask=[1])
+    return rows
+
+
+def mean_hidden_state(model: Any, batch: dict[str, Any]) -> Any:
+    """Returns the mean last hidden state per text, of shape (n, hidden size)."""
+    hidden = model.base_model(**batch).last_hidden_state
+    mask = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+    return (hidden * mask).sum(1) / mask.sum(1)
+
+
+def save(model: Any, tokenizer: Any, card: labelers.Card, folder: Path) -> None:
+    """Writes a sealed labeler folder in one step."""
+    made = folder.parent / f".{folder.name}.made"
+    model.save_pretrained(made)
+    tokenizer.save_pretrained(made)
+    labelers.write_card(made, card, LIBRARIES)
+    files.seal(made)
+    files.publish(made, folder)
+
+
+def load(folder: Path, card: labelers.Card, runtime: Any) -> TransformerLabeler:
+    """Returns the labeler, on the runtime's device, ready to score."""
+    from transformers import AutoModelForSequenceClassification
+
+    runtime = runtime() if callable(runtime) else runtime
+    model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
+    model.eval().to(runtime.device)
+    return TransformerLabeler(card, files.fingerprint(folder), model, encoders.load_tokenizer(folder), runtime)

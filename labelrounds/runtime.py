@@ -1,0 +1,79 @@
+"""What the hardware is asked to do: seed, threads, precision, device, offline."""
+
+import os
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """device: `cuda` or `cpu`; bf16: whether matrix products run in bfloat16."""
+
+    seed: int
+    device: str
+    bf16: bool
+
+    @property
+    def attention(self) -> str:
+        """The attention kernel to load a model with: on CPUs the fused one is twice as slow to train in bfloat16."""
+        return "eager" if self.device == "cpu" and self.bf16 else "sdpa"
+
+
+def start(seed: int, threads: int, precision: str, offline: bool = True) -> Runtime:
+    """Sets seeds, threads and determinism for this process and returns what it runs on.
+
+    With `offline`, no library of this process can reach a model hub. `precision` is `auto`, `fp32` or
+    `bf16`; `auto` takes bfloat16 where the hardware multiplies it natively.
+    """
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        os.environ["HF_DATASETS_OFFLINE"] = "1"
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    os.environ["TOKENIZERS_PARALLELISM"] = "true"
+    os.environ["RAYON_NUM_THREADS"] = str(threads)
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # what torch asks for to be deterministic on GPUs
+    quiet()
+    import numpy
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    random.seed(seed)
+    numpy.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Runtime(seed, device, precision == "bf16" or (precision == "auto" and native_bf16(device)))
+
+
+def native_bf16(device: str) -> bool:
+    """Says whether `device` multiplies bfloat16 in hardware (AMX or AVX512-BF16; Ampere and later)."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def quiet() -> None:
+    """Keeps the libraries' notes for developers off a user's screen; our own errors say what matters."""
+    import logging
+    import warnings
+
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    warnings.filterwarnings("ignore", category=UserWarning, module="torch")
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+
+def autocast(runtime: Runtime):
+    """Returns the context in which models run: bfloat16 products where the runtime says so."""
+    import torch
+
+    return torch.autocast(runtime.device, dtype=torch.bfloat16, enabled=runtime.bf16)
