@@ -1,0 +1,1 @@
+"""What DVC runs: one script per stage, `python -m stages.NAME`."""

@@ -1,0 +1,56 @@
+"""Measure one labeler on the validation and test texts.
+
+models/labeler/NAME, data/split/{valid,test}.csv ──► metrics/NAME.json, metrics/NAME/{test,labels,confusion}.csv
+"""
+
+from pathlib import Path
+
+import click
+
+from labelrounds import files, labelers, params, runtime, scores, tables
+from labelrounds.errors import Command
+
+SPLIT = Path("data/split")
+METRICS = Path("metrics")
+
+
+@click.command(cls=Command)
+@click.argument("name")
+def main(name: str) -> None:
+    settings = params.load()
+    with files.unchanged(labelers.ROOT / name, SPLIT / "valid.csv", SPLIT / "test.csv"):
+        labeler = labelers.load(labelers.ROOT / name, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
+        results = {side: measure(labeler, SPLIT / f"{side}.csv", settings.predict.batch_size) for side in ("test", "valid")}
+    summary = {side: result["summary"] for side, result in results.items()}
+    test = results["test"]
+    folder = METRICS / name
+    files.write_csv(folder / "test.csv", ["id", "gold", "predicted", *(f"score_{label}" for label in labeler.card.labels)], test["rows"])
+    files.write_csv(folder / "labels.csv", list(test["labels"][0]), (row.values() for row in test["labels"]))
+    files.write_csv(folder / "confusion.csv", *test["confusion"])
+    files.write_json(METRICS / f"{name}.json", summary)
+    shown = summary["test"]
+    click.echo(f"evaluate {name}: test macro-F1 {shown['f1_macro']:.3f}, micro-F1 {shown['f1_micro']:.3f} on {shown['n']} texts.")
+
+
+def measure(labeler, path, batch_size):
+    """Returns the metrics of `labeler` on a file of the split, with its per-text predictions."""
+    task = labeler.card.schema
+    rows = list(tables.rows(path))
+    gold = scores.indicator([task.parse(row.cells[task.column], row.where) for row in rows], task)
+    probabilities = labeler.scores([row.cells["text"] for row in rows], batch_size)
+    decided = labelers.decide(probabilities, labeler.card)
+    predicted = scores.indicator(decided, task)
+    summary = scores.summary(gold, predicted, probabilities, task)
+    return {
+        "summary": {"n": len(rows), "fingerprint": files.sha256(path)[:16], **summary},
+        "labels": scores.per_label(gold, predicted, probabilities, task),
+        "confusion": scores.confusion(gold, predicted, task),
+        "rows": [
+            (row.cells["id"], row.cells[task.column], task.spell(labels), *(f"{value:.6f}" for value in line))
+            for row, labels, line in zip(rows, decided, probabilities, strict=True)
+        ],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Choose the texts that people should label next.
+
+    data/predictions, data/pool, data/split/{labels.csv,heldout.txt}, data/rounds, models/labeler/DEPLOY ──► data/queue/next.csv
+
+Never a text that is labelled or held out, nor two near-duplicates in one queue.
+"""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from labelrounds import acquisition, files, labelers, params, pool, queue, rounds, runtime, tables
+from labelrounds.errors import Command
+from labelrounds.texts import near_duplicate_key
+
+SHARDS = Path("data/predictions/shards")
+HELDOUT = Path("data/split/heldout.txt")
+
+
+@click.command(cls=Command)
+def main() -> None:
+    settings = params.load()
+    select, task = settings.select, settings.labelled_task()
+    with files.unchanged(settings.data.pool, rounds.FOLDER, HELDOUT, SHARDS):
+        uncertainty, free = read_uncertainty(settings, task)
+        order = np.random.default_rng(settings.seed).permutation(len(free)) if select.strategy == "random" else acquisition.ranked(uncertainty[free])
+        spread = select.strategy.partition("-")[2] in ("kmeans", "coreset")
+        asked = distinct(free[order], max(select.candidates, select.size) if spread else select.size, settings)
+        if spread:
+            asked = spread_out(asked, settings)
+        write_queue(asked, uncertainty, settings, task)
+    some = "" if len(asked) == select.size else f" (of {select.size} asked for: no more are left)"
+    click.echo(
+        f"select: {len(asked)} texts{some} by {select.strategy} wait in {queue.PATH}. Next: `labelrounds next FILE.csv`, label, `labelrounds import FILE.csv`, `dvc repro`."
+    )
+
+
+def read_uncertainty(settings, task):
+    """Returns (uncertainty of every pool row, shape (n,); numbers of the rows that may be asked)."""
+    taken = set(HELDOUT.read_text(encoding="utf-8").split()) | {annotation.id for annotation in rounds.read_all(task)}
+    measure = acquisition.UNCERTAINTY.get(settings.select.strategy.removesuffix("-kmeans").removesuffix("-coreset"), acquisition.entropy)
+    uncertainty, free = [], []
+    for shard in tables.shards(SHARDS):
+        ids, scores = read_scores(shard, task)
+        uncertainty.append(measure(scores, task.multi_label))
+        free.append(np.asarray([identity not in taken for identity in ids]))
+    return np.concatenate(uncertainty), np.flatnonzero(np.concatenate(free))
+
+
+def read_scores(shard, task):
+    """Returns (ids, float array of shape (n, n_labels)) of one shard of the predictions."""
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(shard, columns=["id", *(f"score_{label}" for label in task.labels)])
+    return table["id"].to_pylist(), np.stack([table[f"score_{label}"].to_numpy() for label in task.labels], axis=1).astype(np.float64)
+
+
+def distinct(numbers, size, settings):
+    """Returns up to `size` (number, pool text), in the order of `numbers`, no two near-duplicates, none near a labelled text."""
+    window, found = 4 * size, {}
+    taken = labelled_keys(settings)
+    chosen = []
+    while True:
+        # Read the texts of as many rows as are likely to be enough, not of the whole pool.
+        wanted = {int(number) for number in numbers[:window]}
+        found = {number: row for number, row in enumerate(pool.stream(settings.data.pool, settings.data.text_column)) if number in wanted}
+        rows = {row.id: (number, row) for number, row in reversed(sorted(found.items()))}
+        ordered = [found[int(number)] for number in numbers[:window]]
+        chosen = [rows[identity] for identity, _ in queue.unlike(((row.id, row.text) for row in ordered), set(taken))]
+        if len(chosen) >= size or window >= len(numbers):
+            return chosen[:size]
+        window *= 4
+
+
+def labelled_keys(settings):
+    """Returns the near-duplicate keys of the texts that are labelled already: a copy of one teaches nothing new."""
+    ids = {row.cells["id"] for row in tables.rows("data/split/labels.csv")}
+    return {near_duplicate_key(row.text) for row in pool.find(settings.data.pool, settings.data.text_column, ids).values()}
+
+
+def spread_out(asked, settings):
+    """Returns `select.size` of the candidates, spread over the labeler's embeddings."""
+    labeler = labelers.load(
+        labelers.ROOT / settings.deploy, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
+    )
+    vectors = labeler.embed([row.text for _, row in asked], settings.predict.batch_size)
+    if settings.select.strategy.endswith("kmeans"):
+        chosen = acquisition.spread_kmeans(vectors, settings.select.size, settings.seed)
+    else:
+        chosen = acquisition.spread_coreset(vectors, settings.select.size)
+    return [asked[number] for number in chosen]
+
+
+def write_queue(asked, uncertainty, settings, task):
+    """Writes data/queue/next.csv: what to ask, and what the labeler would say."""
+    predictions = {}
+    wanted = {number for number, _ in asked}
+    for number, row in enumerate(tables.rows(SHARDS)):
+        if number in wanted:
+            predictions[number] = row.cells
+    own = list(queue.own_of(asked[0][1])) if asked else []
+    rows = (
+        [
+            row.id,
+            row.text,
+            predictions[number][task.column],
+            f"{float(predictions[number]['confidence']):.4f}",
+            f"{uncertainty[number]:.6f}",
+            *queue.own_of(row).values(),
+        ]
+        for number, row in asked
+    )
+    files.write_csv(queue.PATH, ["id", "text", "suggestion", "confidence", "uncertainty", *own], rows)
+
+
+if __name__ == "__main__":
+    main()

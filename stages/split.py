@@ -1,0 +1,208 @@
+"""Split the labelled texts into train, validation and test; a new round never moves a text between them.
+
+data/pool, data/rounds ──► data/split/{train,valid,test}.csv, heldout.txt, labels.csv; metrics/split.json
+"""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from labelrounds import files, holdout, params, pool, rounds
+from labelrounds.errors import Command, UserError, at, first_of
+from labelrounds.texts import near_duplicate_key
+
+OUT = Path("data/split")
+METRICS = Path("metrics")
+CASES = ["id", "case", "round", "detail"]
+
+
+@click.command(cls=Command)
+def main() -> None:
+    settings = params.load()
+    annotations, task = read_labels(settings)
+    source, column = settings.data.pool, settings.data.text_column
+    with files.unchanged(source, rounds.FOLDER):
+        held_rounds = set(settings.split.holdout_rounds)
+        verdict = rounds.settle(annotations, task)
+        # Membership of validation and test comes from the holdout rounds alone; a later round may correct a label.
+        first = rounds.settle((a for a in annotations if a.round in held_rounds), task)
+        texts, pool_size = read_texts(annotations, source, column)
+        keys = {identity: holdout.key_node(near_duplicate_key(text)) for identity, text in texts.items()}
+        groups = holdout.connect(keys.values(), lambda: links(source, column))
+        side_of_group = holdout.sides(
+            {identity: keys[identity] for identity in first.labels}, groups, settings.split.salt, settings.split.valid, settings.split.test
+        )
+        sides = {identity: side_of_group.get(groups.root(node), "train") for identity, node in keys.items()}
+        members: dict[str, list[tuple[str, rounds.Settled]]] = {name: [] for name in holdout.SIDES}
+        cases = decided(verdict, task)
+        for identity in sorted(texts):
+            if identity in first.labels and sides[identity] != "train":
+                members[sides[identity]].append((identity, verdict.labels.get(identity, first.labels[identity])))
+            elif sides[identity] != "train":
+                cases.append((identity, "near a held-out text: not trained on", verdict_round(verdict, identity), sides[identity]))
+            elif identity in verdict.labels:
+                members["train"].append((identity, verdict.labels[identity]))
+        check_members(members, task)
+        heldout, in_pool = read_heldout(source, column, texts, keys, sides, groups, side_of_group)
+        cases += [(identity, "not in the pool", "", "") for identity in sorted(set(texts) - in_pool)]
+
+    fingerprint = write_split(members, verdict, sides, texts, heldout, task)
+    write_metrics(members, annotations, cases, pool_size, len(heldout), fingerprint, task)
+    counts = ", ".join(f"{len(members[name])} {name}" for name in holdout.SIDES)
+    click.echo(f"split: {len(annotations)} labels of {len(texts)} texts: {counts}; {len(heldout)} of {pool_size} pool texts held out.")
+
+
+def read_labels(settings):
+    """Returns all annotations and the task; without a single round, the error says how to begin."""
+    if not rounds.paths():
+        raise UserError(
+            "there are no labels yet. Draw a first round at random, label it, bring it in:\n"
+            "  labelrounds draw 200 round-01.csv\n"
+            "  (fill in the label column, in a spreadsheet or a text editor)\n"
+            "  labelrounds import round-01.csv\n"
+            "  dvc repro"
+        )
+    task = settings.labelled_task()
+    names = [path.stem for path in rounds.paths()]
+    lacking = [name for name in settings.split.holdout_rounds if name not in names]
+    if lacking or not settings.split.holdout_rounds:
+        found = f'names round "{lacking[0]}", which is not in {at(rounds.FOLDER)}' if lacking else "names no round"
+        raise UserError(
+            f"{at(params.PATH, params.line_of('split', 'holdout_rounds'))}: split.holdout_rounds {found}; without a holdout round "
+            f'there is nothing to test on. Rounds there are: {", ".join(names)}. Name one that was drawn at random, such as ["{names[0]}"].'
+        )
+    annotations = rounds.read_all(task)
+    examples = Counter(label for a in {a.id: a for a in annotations}.values() for label in a.labels)
+    problems = [
+        f'{next(a.where for a in annotations if label in a.labels)}: the label "{label}" has only one example in all rounds; two or more are '
+        "needed to learn it and to test it. Label another text with it, or take it out of task.labels."
+        for label in task.labels
+        if examples[label] == 1
+    ]
+    if problems:
+        raise first_of(problems, "label")
+    return annotations, task
+
+
+def read_texts(annotations, source, column):
+    """Returns {id: text} of all labelled texts, from the rounds and the pool, and the size of the pool."""
+    texts = {a.id: a.text for a in annotations if a.text is not None}
+    wanted = {a.id for a in annotations}
+    size = 0
+    for row in pool.stream(source, column):
+        size += 1
+        if row.id in wanted:
+            texts[row.id] = row.text
+    unknown = [a for a in annotations if a.id not in texts]
+    if unknown:
+        raise first_of(
+            [
+                f"{a.where}: nobody knows the id {a.id}: it is not in the pool ({source}), and no round carries its text. "
+                "Add a `text` column to the round, or remove the row."
+                for a in unknown
+            ],
+            "row",
+        )
+    return texts, size
+
+
+def links(source, column):
+    """Yields (key, group) of every pool text that has a group."""
+    if pool.has_column(source, pool.GROUP):
+        for row in pool.stream(source, column):
+            if group := row.own.get(pool.GROUP, "").strip():
+                yield holdout.key_node(near_duplicate_key(row.text)), holdout.group_node(group)
+
+
+def decided(verdict, task):
+    """Returns a line for every text whose label had to be decided."""
+    cases = [
+        (identity, "relabelled", new.round, f"{task.spell(old.labels)} -> {task.spell(new.labels)}")
+        for identity, (old, new) in sorted(verdict.relabelled.items())
+    ]
+    return cases + [
+        (identity, "tie: not trained on", name, " | ".join(task.spell(vote) for vote in votes))
+        for identity, (name, votes) in sorted(verdict.tied.items())
+    ]
+
+
+def verdict_round(verdict, identity):
+    """Returns the round that decided this text's label, or where it is tied."""
+    return verdict.labels[identity].round if identity in verdict.labels else verdict.tied[identity][0]
+
+
+def check_members(members, task):
+    """An empty side is an error; a side without some label is a warning that names it."""
+    for name, rows in members.items():
+        if not rows:
+            raise UserError(
+                f"no labelled text falls into {name}. Label more texts in the holdout rounds (some hundred is good), "
+                "or change split.valid, split.test or split.salt in params.yaml."
+            )
+        present = {label for _, settled in rows for label in settled.labels}
+        lacking = [label for label in task.labels if label not in present]
+        if lacking:
+            click.echo(
+                f"Warning: {name} holds no text with the label {', '.join(lacking)}: "
+                + ("the model cannot learn it yet." if name == "train" else "its F1 there means nothing yet.")
+            )
+
+
+def read_heldout(source, column, texts, keys, sides, groups, side_of_group):
+    """Returns the ids of all held-out texts, near-duplicates and groups included, and the labelled ids in the pool."""
+    held_groups = {root for root, name in side_of_group.items() if name != "train"}
+    heldout = {identity for identity in texts if sides[identity] != "train"}
+    in_pool = set()
+    for row in pool.stream(source, column):
+        if row.id in texts:
+            in_pool.add(row.id)
+        nodes = [holdout.key_node(near_duplicate_key(row.text))]
+        if group := row.own.get(pool.GROUP, "").strip():
+            nodes.append(holdout.group_node(group))
+        if any(groups.root(node) in held_groups for node in nodes):
+            heldout.add(row.id)
+    return heldout, in_pool
+
+
+def write_split(members, verdict, sides, texts, heldout, task):
+    """Writes data/split in one step and returns the fingerprint of the test set (ids and labels)."""
+    made = OUT.parent / f".{OUT.name}.new"
+    shutil.rmtree(made, ignore_errors=True)
+    for name, rows in members.items():
+        files.write_csv(made / f"{name}.csv", ["id", "text", task.column], ((i, texts[i], task.spell(s.labels)) for i, s in rows))
+    labelled = ((i, task.spell(s.labels), s.round, s.votes, sides[i]) for i, s in sorted(verdict.labels.items()))
+    files.write_csv(made / "labels.csv", ["id", task.column, "round", "votes", "side"], labelled)
+    with files.atomic(made / "heldout.txt") as file:
+        file.writelines(f"{identity}\n" for identity in sorted(heldout))
+    fingerprint = files.sha256(made / "test.csv")[:16]
+    files.publish(made, OUT)
+    return fingerprint
+
+
+def write_metrics(members, annotations, cases, pool_size, heldout_size, fingerprint, task):
+    """Writes metrics/split.json, the counts, and metrics/split.csv, every case that had to be decided."""
+    counted = Counter(case.split(":")[0] for _, case, _, _ in cases)
+    by_label = {name: Counter(label for _, s in rows for label in s.labels) for name, rows in members.items()}
+    by_round = {name: Counter(s.round for _, s in rows) for name, rows in members.items()}
+    names = list(dict.fromkeys(a.round for a in annotations))
+    summary = {
+        "pool": pool_size,
+        "heldout": heldout_size,
+        **{name: len(rows) for name, rows in members.items()},
+        "fingerprint": fingerprint,
+        "relabelled": counted["relabelled"],
+        "ties": counted["tie"],
+        "near_heldout": counted["near a held-out text"],
+        "not_in_pool": counted["not in the pool"],
+        "labels": {label: {name: by_label[name][label] for name in members} for label in task.labels},
+        "rounds": {r: {"annotations": sum(a.round == r for a in annotations), **{name: by_round[name][r] for name in members}} for r in names},
+    }
+    files.write_json(METRICS / "split.json", json.loads(json.dumps(summary)))
+    files.write_csv(METRICS / "split.csv", CASES, cases)
+
+
+if __name__ == "__main__":
+    main()
