@@ -1,0 +1,88 @@
+"""From a filled-in file to the next round: checked as a whole, then written as a whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from labelrounds import files, params, pool, queue, rounds
+from labelrounds.errors import UserError, at, first_of
+from labelrounds.schema import Task
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did; `path` is None where there was nothing new."""
+
+    path: Path | None
+    written: int
+    texts: int
+    known: int
+    unfilled: int
+
+
+def import_labels(sources: Sequence[str | Path], annotator: str | None, settings: params.Params) -> Imported:
+    """Writes the new labels in `sources` as one round; raises a UserError, and writes nothing, if any row is wrong."""
+    task = settings.labelled_task()
+    read = [read_form(source, task, annotator) for source in sources]
+    annotations = [annotation for found, _ in read for annotation in found]
+    unfilled = sum(len(places) for _, places in read)
+    if not annotations:
+        hint = f"; write {task.spell(())} where none applies" if task.multi_label else ""
+        raise UserError(f"{at(sources[0])}: no row has a label: {unfilled} rows are empty in the label column. Fill in at least one{hint}.")
+    one_opinion_each(annotations, task)
+    before = {(a.id, a.annotator, a.labels) for a in rounds.read_all(task)}
+    new = [a for a in annotations if (a.id, a.annotator, a.labels) not in before]
+    known = len(annotations) - len(new)
+    if not new:
+        return Imported(None, 0, 0, known, unfilled)
+    carried = {a.id: a.text for a in rounds.read_all(task) if a.text is not None}
+    in_pool = pool.find(settings.data.pool, settings.data.text_column, {a.id for a in new})
+    unknown = [a for a in new if a.text is None and a.id not in in_pool and a.id not in carried]
+    if unknown:
+        raise first_of(
+            [
+                f"{a.where}: nobody knows the id {a.id}: it is not in the pool ({settings.data.pool}), and the row has no text. Give its text, or remove the row."
+                for a in unknown
+            ],
+            "row",
+        )
+    texts = {a.id: a.text for a in new if a.text is not None and a.id not in in_pool}
+    path = write_round(new, texts, task)
+    return Imported(path, len(new), len({a.id for a in new}), known, unfilled)
+
+
+def read_form(source: str | Path, task: Task, annotator: str | None) -> tuple[list[rounds.Annotation], list[str]]:
+    """Returns the annotations of a filled-in file with what spreadsheets needed undone, and the places without a label."""
+    found, unfilled = rounds.read_filled(source, task, restore=queue.restored, cut=queue.CUT)
+    return [replace(a, annotator=a.annotator or annotator or "") for a in found], unfilled
+
+
+def one_opinion_each(annotations: list[rounds.Annotation], task: Task) -> None:
+    """Raises a UserError where one named person gives one text two labels, also across files."""
+    seen: dict[tuple[str, str], rounds.Annotation] = {}
+    for annotation in annotations:
+        previous = seen.setdefault((annotation.id, annotation.annotator), annotation)
+        if annotation.annotator and previous.labels != annotation.labels:
+            raise UserError(
+                f'{annotation.where}: {annotation.annotator} gives text {annotation.id} the label "{task.spell(annotation.labels)}", but '
+                f'"{task.spell(previous.labels)}" at {previous.where}. One person has one opinion per round: remove one row.'
+            )
+
+
+def write_round(annotations: list[rounds.Annotation], texts: dict[str, str], task: Task) -> Path:
+    """Writes the next round and returns its path; texts stand in it only where the pool lacks them."""
+    columns = ["id", *(["text"] if texts else []), task.column, "annotator"]
+    columns += ["source"] if any(a.source != "human" for a in annotations) else []
+    columns += ["note"] if any(a.note for a in annotations) else []
+    rows = [
+        {"id": a.id, "text": texts.get(a.id, ""), task.column: task.spell(a.labels), "annotator": a.annotator, "source": a.source, "note": a.note}
+        for a in annotations
+    ]
+    for _ in range(100):  # two people may import at the same moment: each gets a number of its own
+        path = rounds.next_path()
+        try:
+            files.write_csv(path, columns, ([row[name] for name in columns] for row in rows), new=True)
+        except FileExistsError:
+            continue
+        return path
+    raise UserError(f"{at(rounds.FOLDER)}: could not find a free number for the round. Try again.")

@@ -1,0 +1,80 @@
+"""Where the project stands, as tables on the screen: labels so far, and what the models make of them."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from labelrounds import params, pool, queue, rounds
+
+METRICS = Path("metrics")
+
+
+def table(columns: list[str], rows: list[list[Any]]) -> str:
+    """Returns an aligned table: text to the left, numbers to the right."""
+    shown = [[f"{cell:.3f}" if isinstance(cell, float) else "-" if cell is None else str(cell) for cell in row] for row in rows]
+    right = [bool(rows) and all(cell is None or isinstance(cell, (int, float)) for cell in column) for column in zip(*rows, strict=True)] or [
+        False
+    ] * len(columns)
+    widths = [max(map(len, column)) for column in zip(columns, *shown, strict=True)]
+    lines = [
+        [cell.rjust(width) if side else cell.ljust(width) for cell, width, side in zip(row, widths, right, strict=True)] for row in [columns, *shown]
+    ]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def show_labels(settings: params.Params) -> None:
+    """Prints the labels per round, per label and per person, and what comes next."""
+    size = sum(1 for _ in pool.stream(settings.data.pool, settings.data.text_column))
+    if not rounds.paths():
+        click.echo(f"{size} texts in the pool, no labels yet. Next: labelrounds draw 200 round-01.csv")
+        return
+    task = settings.labelled_task()
+    annotations = rounds.read_all(task)
+    verdict = rounds.settle(annotations, task)
+    click.echo(f"{len(annotations)} labels of {len({a.id for a in annotations})} texts; {size} texts in the pool.\n")
+    per_round = [
+        [name, len(part), len({a.id for a in part}), len({a.annotator for a in part})]
+        for name in dict.fromkeys(a.round for a in annotations)
+        if (part := [a for a in annotations if a.round == name])
+    ]
+    click.echo(table(["round", "labels", "texts", "people"], per_round) + "\n")
+    given = Counter(label for a in annotations for label in a.labels)
+    settled = Counter(label for s in verdict.labels.values() for label in s.labels)
+    click.echo(table(["label", "given", "texts now"], [[label, given[label], settled[label]] for label in task.labels]) + "\n")
+    people = Counter(a.annotator or "(not named)" for a in annotations)
+    click.echo(table(["person", "labels"], [[name, count] for name, count in people.most_common()]) + "\n")
+    if verdict.tied:
+        click.echo(f"{len(verdict.tied)} texts are tied and train nothing until a later round settles them (metrics/split.csv lists them).")
+    waiting = [entry for entry in queue.read() if entry.id not in {a.id for a in annotations}] if queue.PATH.is_file() else []
+    click.echo(f"Next: {f'labelrounds next FILE.csv ({len(waiting)} texts wait in the queue)' if waiting else 'dvc repro'}")
+
+
+def show_results(settings: params.Params) -> None:
+    """Prints each labeler's F1 on the test set, the share of the pool labelled `auto`, and where the queue lies."""
+    rows, n = [], 0
+    for name in [*settings.recipes, "baseline"]:
+        path = METRICS / f"{name}.json"
+        if path.is_file():
+            test = json.loads(path.read_text(encoding="utf-8"))["test"]
+            n = test["n"]
+            rows.append(
+                [name + (" *" if name == settings.deploy else ""), test["f1_macro"], test["f1_micro"], test["accuracy"], *test["f1"].values()]
+            )
+    if not rows:
+        click.echo("There are no results yet. Run `dvc repro`.")
+        return
+    click.echo(table(["labeler", "macro-F1", "micro-F1", "accuracy", *settings.task.labels], rows))
+    click.echo(f"\nF1 on {n} test texts; * is deployed.")
+    predicted = METRICS / "predict.json"
+    if predicted.is_file():
+        counts = json.loads(predicted.read_text(encoding="utf-8"))
+        click.echo(
+            f"Of {counts['n']} pool texts {counts['human']} are labelled by people, {counts['auto']} ({counts['auto'] / counts['n']:.0%}) are auto "
+            f"(confidence {settings.predict.min_confidence:g} or more), {counts['review']} need review."
+        )
+        click.echo("All labels: data/predictions/labelled.csv")
+    if queue.PATH.is_file():
+        click.echo(f"The next {len(queue.read())} texts to label: {queue.PATH}  (labelrounds next FILE.csv)")
