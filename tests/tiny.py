@@ -1,0 +1,116 @@
+"""Tiny transformers, made on the spot with random weights, and small corpora in which labels can be learnt."""
+
+import random
+from pathlib import Path
+
+# Words that tell the label, and words that tell nothing.
+TOPICS = {
+    "billing": ["invoice", "refund", "charge", "payment", "price"],
+    "delivery": ["parcel", "courier", "late", "shipping", "address"],
+    "praise": ["great", "love", "thanks", "perfect", "happy"],
+}
+FILLER = ["the", "my", "is", "was", "and", "for", "with", "this", "order", "today", "again", "please", "you", "it", "on"]
+CHINESE = {
+    "财经": ["股票", "基金", "银行", "利率", "市场"],
+    "体育": ["比赛", "球队", "冠军", "进球", "教练"],
+    "科技": ["手机", "芯片", "软件", "网络", "数据"],
+}
+CHINESE_FILLER = ["今天", "我们", "新的", "一个", "非常", "已经", "关于", "的", "了", "在"]
+
+
+def texts(n: int, seed: int = 0, chinese: bool = False) -> list[tuple[str, str]]:
+    """Returns n distinct (text, label), also distinct as near-duplicates; the label can be told from one or two words."""
+    draw = random.Random(seed)
+    topics, filler, joint = (CHINESE, CHINESE_FILLER, "") if chinese else (TOPICS, FILLER, " ")
+    found: dict[str, str] = {}
+    while len(found) < n:
+        label = draw.choice(list(topics))
+        words = draw.sample(topics[label], draw.choice([1, 2])) + draw.sample(filler, draw.randint(4, 9))
+        draw.shuffle(words)
+        found[joint.join(words)] = label
+    return list(found.items())
+
+
+def multi_label_texts(n: int, seed: int = 0) -> list[tuple[str, tuple[str, ...]]]:
+    """Returns n distinct (text, labels): none, one or two topics per text."""
+    draw = random.Random(seed)
+    found: dict[str, tuple[str, ...]] = {}
+    while len(found) < n:
+        labels = tuple(sorted(draw.sample(list(TOPICS), draw.choice([0, 1, 1, 1, 2]))))
+        words = [word for label in labels for word in draw.sample(TOPICS[label], 2)] + draw.sample(FILLER, draw.randint(4, 8))
+        draw.shuffle(words)
+        found[" ".join(words)] = labels
+    return list(found.items())
+
+
+def tokenizer(kind: str = "bert"):
+    """Returns a word tokenizer that knows the corpora's words; `kind` says which special tokens it has."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = sorted({word for topics in (TOPICS, CHINESE) for group in topics.values() for word in group} | set(FILLER) | set(CHINESE_FILLER))
+    characters = sorted({character for word in words if not word.isascii() for character in word})
+    decoder = kind in ("gpt2", "llama")
+    special = ["<unk>", "<eos>"] if decoder else ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = {word: number for number, word in enumerate(dict.fromkeys([*special, *words, *characters]))}
+    inner = Tokenizer(models.WordLevel(vocabulary, unk_token=special[0] if decoder else "[UNK]"))
+    inner.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.BertNormalizer(lowercase=False)])
+    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    if decoder:
+        return PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", eos_token="<eos>")
+    inner.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+def model(folder: str | Path, kind: str = "bert", headless: bool = False, seed: int = 0) -> Path:
+    """Saves a tiny model of the given kind with random weights as a Hugging Face folder and returns the folder.
+
+    kind : bert, roberta, distilbert, electra, modernbert, xlm-roberta, gpt2 or llama
+    headless : without the language-model head, as sentence encoders come
+    """
+    import torch
+    import transformers
+
+    torch.manual_seed(seed)
+    words = tokenizer(kind)
+    size = len(words)
+    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": size}
+    pad = words.pad_token_id
+    configs = {
+        "bert": lambda: transformers.BertConfig(**small, max_position_embeddings=64, pad_token_id=pad),
+        "roberta": lambda: transformers.RobertaConfig(**small, max_position_embeddings=66, pad_token_id=pad, type_vocab_size=1),
+        "xlm-roberta": lambda: transformers.XLMRobertaConfig(**small, max_position_embeddings=66, pad_token_id=pad, type_vocab_size=1),
+        "distilbert": lambda: transformers.DistilBertConfig(
+            vocab_size=size, dim=32, n_layers=2, n_heads=2, hidden_dim=64, max_position_embeddings=64
+        ),
+        "electra": lambda: transformers.ElectraConfig(**small, embedding_size=32, max_position_embeddings=64, pad_token_id=pad),
+        "modernbert": lambda: transformers.ModernBertConfig(
+            **small,
+            max_position_embeddings=64,
+            pad_token_id=pad,
+            bos_token_id=2,
+            eos_token_id=3,
+            cls_token_id=2,
+            sep_token_id=3,
+            global_attn_every_n_layers=2,
+            local_attention=16,
+        ),
+        "gpt2": lambda: transformers.GPT2Config(vocab_size=size, n_positions=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=1, eos_token_id=1),
+        "llama": lambda: transformers.LlamaConfig(**small, num_key_value_heads=2, max_position_embeddings=64, bos_token_id=1, eos_token_id=1),
+    }
+    config = configs[kind]()
+    causal = kind in ("gpt2", "llama")
+    head = transformers.AutoModel if headless else transformers.AutoModelForCausalLM if causal else transformers.AutoModelForMaskedLM
+    head.from_config(config).save_pretrained(folder)
+    words.save_pretrained(folder)
+    return Path(folder)
