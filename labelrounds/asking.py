@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labelrounds import labelers, params, pool, runtime, tables
-from labelrounds.errors import UserError, did_you_mean
+from labelrounds.errors import UserError, at, did_you_mean
 
 
 def read_texts(texts: tuple[str, ...], source: str | None, settings: params.Params) -> list[str]:
@@ -17,13 +17,15 @@ def read_texts(texts: tuple[str, ...], source: str | None, settings: params.Para
         wanted = list(texts)
     elif source == "-":
         wanted = [line.strip() for line in sys.stdin]
+    elif not Path(source).exists():
+        raise UserError(f"{at(source)}: there is no such file. Check the path.")
     elif Path(source).suffix.lower() in (".txt", ""):
         wanted = [line.strip() for line in tables.lines(Path(source))]
     else:
         if settings.data.text_column not in tables.columns(source):
             raise pool.missing_column(source, settings.data.text_column)
         wanted = [row.cells[settings.data.text_column].strip() for row in tables.rows(source)]
-    wanted = [text for text in wanted if text]
+    wanted = [text for text in wanted if text.strip()]
     if not wanted:
         raise UserError("there is no text to label: all are empty.")
     return wanted

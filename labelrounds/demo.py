@@ -15,7 +15,7 @@ import numpy as np
 
 from labelrounds import downloads, files, tables
 from labelrounds.errors import UserError, at
-from labelrounds.queue import harmless, harmless_id, restored
+from labelrounds.queue import harmless, literal, restored
 from labelrounds.texts import text_id
 
 POOL = Path("data/pool.csv")
@@ -88,7 +88,7 @@ def annotate(path: str | Path, raters: int | None) -> int:
         if identity not in known:
             raise UserError(f"{row.where}: the id {identity} is not a text of the demo.")
         for annotator, label in _people(identity, *known[identity], raters):
-            cells = {**row.cells, "id": harmless_id(identity), "label": harmless(label), "annotator": annotator}
+            cells = {**row.cells, "id": literal(identity), "label": harmless(label), "annotator": annotator}
             filled.append([cells.get(name, "") for name in columns])
     files.write_csv(path, columns, filled, bom=True)
     return len(filled)

@@ -17,7 +17,6 @@ def from_pypi(requirement: str, folder: Path, options: list[str], sha256: str) -
         "pip",
         "download",
         "--no-deps",
-        "--no-cache-dir",
         "--disable-pip-version-check",
         "-q",
         *options,

@@ -1,7 +1,6 @@
 """A random draw from the pool: the first round, and any later one that may be held out."""
 
 import heapq
-from typing import Any
 
 import numpy as np
 
@@ -17,9 +16,9 @@ def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], 
     the number of rounds, so that the same clone draws the same texts.
     """
     source, column = settings.data.pool, settings.data.text_column
-    task: Any = settings.labelled_task() if settings.task.labels else None
-    done = {annotation.id for annotation in rounds.read_all(task)} if task else set()
-    labelled = {near_duplicate_key(row.text) for row in pool.find(source, column, done).values()}
+    annotations = rounds.read_all(settings.labelled_task()) if rounds.paths() else []
+    texts = [row.text for row in pool.find(source, column, {a.id for a in annotations}).values()]
+    labelled = {near_duplicate_key(text) for text in (*texts, *(a.text for a in annotations if a.text is not None))}
     randomness = np.random.default_rng([settings.seed, len(rounds.paths())])
     # The n smallest of one random number per distinct text: an even draw in one pass and small memory.
     keep: list[tuple[float, int, pool.PoolText]] = []

@@ -69,7 +69,7 @@ class Command(click.Command):
                 where = getattr(error, "filename", None)
                 raise UserError(
                     f"the disk is full{f' at {at(where)}' if where else ''}: no space left on device. "
-                    "No output was written; what was there before is untouched. Free some space and run the same command again."
+                    "Nothing half-written is left behind. Free some space and run the same command again."
                 ) from error
             if isinstance(error, PermissionError):
                 raise UserError(f"{at(error.filename)}: permission denied. Check who owns it, then run again.") from error

@@ -75,13 +75,27 @@ def write_json(path: str | Path, value: Any) -> None:
         file.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+class _UnixLines:
+    """Ends the rows of a csv.writer in `\\n`.
+
+    Asked for `lineterminator="\\n"`, Python before 3.13 leaves a bare carriage return in a cell unquoted, and
+    nobody can read that row again.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
+
+
 def write_csv(path: str | Path, columns: list[str], rows: Iterable[Iterable[Any]], bom: bool = False, new: bool = False) -> int:
     """Writes a CSV with a header and returns the number of rows; `bom` marks it as UTF-8 for Excel."""
     count = 0
     with atomic(path, new=new) as file:
         if bom:
             file.write("\ufeff")
-        writer = csv.writer(file, lineterminator="\r\n" if bom else "\n")
+        writer = csv.writer(file if bom else _UnixLines(file))
         writer.writerow(columns)
         for row in rows:
             writer.writerow(row)
@@ -92,7 +106,7 @@ def write_csv(path: str | Path, columns: list[str], rows: Iterable[Iterable[Any]
 def csv_text(columns: list[str], rows: Iterable[Iterable[Any]]) -> str:
     """Returns the same CSV as `write_csv` writes, as a string."""
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(_UnixLines(buffer))
     writer.writerow(columns)
     writer.writerows(rows)
     return buffer.getvalue()

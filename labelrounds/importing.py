@@ -11,12 +11,13 @@ from labelrounds.schema import Task
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did; `path` is None where there was nothing new."""
+    """What an import did; `path` is None where there was nothing new, `overruled` counts the known ones that a later round changed."""
 
     path: Path | None
     written: int
     texts: int
     known: int
+    overruled: int
     unfilled: int
 
 
@@ -29,13 +30,17 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
     if not annotations:
         hint = f"; write {task.spell(())} where none applies" if task.multi_label else ""
         raise UserError(f"{at(sources[0])}: no row has a label: {unfilled} rows are empty in the label column. Fill in at least one{hint}.")
-    one_opinion_each(annotations, task)
-    before = {(a.id, a.annotator, a.labels) for a in rounds.read_all(task)}
+    annotations = one_opinion_each(annotations, task)
+    earlier = rounds.read_all(task)
+    before = {(a.id, a.annotator, a.labels) for a in earlier}
+    newest = {(a.id, a.annotator): a.round for a in earlier}
+    in_force = {(a.id, a.annotator, a.labels) for a in earlier if a.round == newest[a.id, a.annotator]}
     new = [a for a in annotations if (a.id, a.annotator, a.labels) not in before]
     known = len(annotations) - len(new)
+    overruled = known - sum((a.id, a.annotator, a.labels) in in_force for a in annotations)
     if not new:
-        return Imported(None, 0, 0, known, unfilled)
-    carried = {a.id: a.text for a in rounds.read_all(task) if a.text is not None}
+        return Imported(None, 0, 0, known, overruled, unfilled)
+    carried = {a.id for a in earlier if a.text is not None}
     in_pool = pool.find(settings.data.pool, settings.data.text_column, {a.id for a in new})
     unknown = [a for a in new if a.text is None and a.id not in in_pool and a.id not in carried]
     if unknown:
@@ -48,7 +53,7 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
         )
     texts = {a.id: a.text for a in new if a.text is not None and a.id not in in_pool}
     path = write_round(new, texts, task)
-    return Imported(path, len(new), len({a.id for a in new}), known, unfilled)
+    return Imported(path, len(new), len({a.id for a in new}), known, overruled, unfilled)
 
 
 def read_form(source: str | Path, task: Task, annotator: str | None) -> tuple[list[rounds.Annotation], list[str]]:
@@ -57,16 +62,20 @@ def read_form(source: str | Path, task: Task, annotator: str | None) -> tuple[li
     return [replace(a, annotator=a.annotator or annotator or "") for a in found], unfilled
 
 
-def one_opinion_each(annotations: list[rounds.Annotation], task: Task) -> None:
-    """Raises a UserError where one named person gives one text two labels, also across files."""
+def one_opinion_each(annotations: list[rounds.Annotation], task: Task) -> list[rounds.Annotation]:
+    """Returns each named person's label of a text once; a UserError where one gives a text two labels, also across files."""
     seen: dict[tuple[str, str], rounds.Annotation] = {}
+    kept = []
     for annotation in annotations:
         previous = seen.setdefault((annotation.id, annotation.annotator), annotation)
-        if annotation.annotator and previous.labels != annotation.labels:
+        if previous is annotation or not annotation.annotator:
+            kept.append(annotation)
+        elif previous.labels != annotation.labels:
             raise UserError(
                 f'{annotation.where}: {annotation.annotator} gives text {annotation.id} the label "{task.spell(annotation.labels)}", but '
                 f'"{task.spell(previous.labels)}" at {previous.where}. One person has one opinion per round: remove one row.'
             )
+    return kept
 
 
 def write_round(annotations: list[rounds.Annotation], texts: dict[str, str], task: Task) -> Path:

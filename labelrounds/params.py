@@ -134,7 +134,7 @@ class Params:
 def load(path: str | Path = PATH) -> Params:
     """Returns the checked parameters; every mistake is a UserError with its line."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     path = Path(path)
     if not path.is_file():
@@ -145,8 +145,8 @@ def load(path: str | Path = PATH) -> Params:
     except MarkedYAMLError as error:
         mark = error.problem_mark
         raise UserError(f"{at(path, mark.line + 1 if mark else None)}: not YAML: {error.problem}. Correct that line.") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{at(path)}: not UTF-8. Save it as UTF-8.") from None
+    except (YAMLError, UnicodeDecodeError):
+        raise UserError(f"{at(path)}: not UTF-8 text, or control characters stand in it. Save it as UTF-8.") from None
     params = _section(Params, tree, "", path, 1)
     _check(params, tree, path)
     return params
@@ -186,7 +186,7 @@ def _value(kind: Any, limits: Any, found: Any, name: str, path: Path, line: int)
         for number, item in enumerate(found):
             if not isinstance(item, str):
                 raise UserError(
-                    f'{at(path, _line(found, number, line))}: {name} holds {_shown(item)}; expected text. Put it in quotes: "{str(item).lower() if isinstance(item, bool) else item}".'
+                    f'{at(path, _line(found, number, line))}: {name} holds {_shown(item)}; expected text. Put it in quotes: "{_typed(item)}".'
                 )
         return tuple(str(item) for item in found)
     if kind is float and isinstance(found, int) and not isinstance(found, bool):
@@ -247,6 +247,13 @@ def _shown(found: Any) -> str:
     if isinstance(found, list):
         return "a list"
     return f'the text "{found}"' if isinstance(found, str) else f"the {type(found).__name__.removeprefix('Scalar').lower()} {found}"
+
+
+def _typed(item: Any) -> str:
+    """Returns a bare word or number as somebody typed it: 01 is read as 1, but names the round "01"."""
+    if isinstance(item, bool):
+        return str(item).lower()
+    return str(item).zfill(getattr(item, "_width", None) or 0)
 
 
 def _expected(kind: Any, limits: Any) -> str:

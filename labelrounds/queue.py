@@ -17,7 +17,7 @@ from labelrounds.texts import near_duplicate_key
 
 PATH = Path("data/queue/next.csv")
 FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
-NUMBER = re.compile(r"'*(\d+(e\d+)?)")
+NUMBER = re.compile(r"'*\d[\d.,:/%eE+\- ]*")  # also dates and times
 SHOWN = 30_000  # a spreadsheet's cell holds 32,767 characters
 CUT = re.compile(r" … \[cut here by labelrounds: the whole text has [\d,]+ characters\]\s*\Z")
 
@@ -44,16 +44,17 @@ def unlike(texts: Iterable[tuple[str, str]], taken: set[str]) -> Iterator[tuple[
 
 def harmless(cell: str) -> str:
     """Returns a cell that no spreadsheet runs as a formula: one apostrophe goes before what looks like one."""
-    return f"'{cell}" if FORMULA.match(cell) else cell
+    # A number that has an apostrophe gets another, or `restored` would take its own.
+    return f"'{cell}" if FORMULA.match(cell) or (cell.startswith("'") and NUMBER.fullmatch(cell)) else cell
 
 
-def harmless_id(cell: str) -> str:
-    """Returns an id that no spreadsheet turns into a number such as 1.23E+15."""
-    return f"'{cell}" if NUMBER.fullmatch(cell) else cell
+def literal(cell: str) -> str:
+    """Returns a harmless cell that no spreadsheet turns into a number or a date either: 1.23E+15 is no id."""
+    return f"'{cell}" if NUMBER.fullmatch(cell) else harmless(cell)
 
 
 def restored(cell: str) -> str:
-    """Returns what stood in the cell before `harmless` or `harmless_id`."""
+    """Returns what stood in the cell before `harmless` or `literal`."""
     return cell[1:] if cell.startswith("'") and (FORMULA.match(cell) or NUMBER.fullmatch(cell)) else cell
 
 
@@ -85,32 +86,36 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None) -> None:
     `task` is None before any label is known: the column is then `label`.
     """
     path = Path(path)
+    taken_name = UserError(f"{at(path)} is there already and may hold what somebody typed. Choose another name, or remove it yourself.")
     if path.exists():
-        raise UserError(f"{at(path)} is there already and may hold what somebody typed. Choose another name, or remove it yourself.")
+        raise taken_name
     if path.suffix.lower() != ".csv":
         raise UserError(f'{at(path)}: the file to fill in is a CSV; expected a name such as "{path.stem or "next"}.csv".')
+    if not path.parent.is_dir():
+        raise UserError(f"{at(path.parent)}: there is no such folder. Make it first, or choose another place.")
     label = task.column if task else "label"
     taken = ["id", "text", label, "annotator", "note", "suggestion", "confidence"]
     kept_apart = {*taken, "source", "label", "labels", *(task.labels if task else ())}
-    own = {name: f"pool_{name}" if name in kept_apart else name for name in (asked[0].own if asked else {})}
+    # Lines of JSON need not have the same keys.
+    own = {name: f"pool_{name}" if name in kept_apart else name for entry in asked for name in entry.own}
     suggested = any(entry.suggestion for entry in asked)
     columns = ["id", "text", label, *(["suggestion", "confidence"] if suggested else []), "annotator", "note", *own.values()]
     rows = (
         [
-            harmless_id(entry.id),
-            harmless(shortened(entry.text)),
+            literal(entry.id),
+            literal(shortened(entry.text)),
             "",
             *([harmless(entry.suggestion), entry.confidence] if suggested else []),
             "",
             "",
-            *(harmless(entry.own[name]) for name in own),
+            *(harmless(entry.own.get(name, "")) for name in own),
         ]
         for entry in asked
     )
     try:
         files.write_csv(path, columns, rows, bom=True, new=True)
-    except FileNotFoundError:
-        raise UserError(f"{at(path)}: there is no such folder.") from None
+    except FileExistsError:
+        raise taken_name from None
 
 
 def own_of(row: pool.PoolText) -> dict[str, str]:

@@ -18,6 +18,7 @@ from labelrounds.texts import ID_PATTERN, text_id
 
 FOLDER = Path("data/rounds")
 LABEL_COLUMNS = ("label", "labels")
+OTHER_COLUMNS = ("id", "text", "annotator", "source", "note")
 FALSE, TRUE = ("0", "0.0", "false", "no", ""), ("1", "1.0", "true", "yes", "x")
 
 
@@ -110,12 +111,14 @@ def read_filled(
             continue
         text = restore(row.cells.get("text", ""))
         identity, text = _identity(cells.get("id", ""), "" if cut and cut.search(text) else text, row.where)
-        empty = not any(cells[label] for label in task.labels) if label_column is None else not cells[label_column]
+        # A line of JSON may lack a key that the first line has.
+        given = [cells.get(name, "") for name in (task.labels if label_column is None else [label_column])]
+        empty = not any(given)
         if empty:
             unfilled.append(row.where)
             continue
         try:
-            labels = _one_hot(cells, task, row.where) if label_column is None else task.parse(cells[label_column], row.where)
+            labels = _one_hot(given, task, row.where) if label_column is None else task.parse(given[0], row.where)
         except UserError as error:
             unknown.append(error.message)
             continue
@@ -139,15 +142,16 @@ def read_filled(
 def find_label_column(path: str | Path, columns: list[str], task: Task) -> str | None:
     """Returns the label column's name, or None where there is one 0/1 column per label."""
     named = [name for name in LABEL_COLUMNS if name in columns]
-    hot = [label for label in task.labels if label in columns]
+    # A label may be called "text" or "label": then that column is still not its 0/1 column.
+    hot = [label for label in task.labels if label in columns and label not in (*LABEL_COLUMNS, *OTHER_COLUMNS)]
     if len(named) + bool(hot) > 1:
         both = [*named, *(hot[:1] if hot else [])]
         raise UserError(
             f'{at(path, 1)}: labels stand in more than one column: "{both[0]}" and "{both[1]}". Keep one of the forms and remove the other.'
         )
     if hot and len(hot) < len(task.labels):
-        lacking = next(label for label in task.labels if label not in columns)
-        raise UserError(f'{at(path, 1)}: there are 0/1 columns for some labels, but none for "{lacking}"{did_you_mean(lacking, columns)}. Add it.')
+        lacking = next(label for label in task.labels if label not in hot)
+        raise UserError(f'{at(path, 1)}: there are 0/1 columns for some labels, but none for "{lacking}".{did_you_mean(lacking, columns)} Add it.')
     if not named and not hot:
         raise UserError(
             f"{at(path, 1)}: there is no label column.{did_you_mean(task.column, columns)} Found: {', '.join(columns)}. "
@@ -175,14 +179,13 @@ def _identity(identity: str, text: str, where: str) -> tuple[str, str | None]:
     return expected, text
 
 
-def _one_hot(cells: dict[str, str], task: Task, where: str) -> tuple[str, ...]:
+def _one_hot(given: list[str], task: Task, where: str) -> tuple[str, ...]:
     found = []
-    for label in task.labels:
-        cell = cells[label].lower()
-        if cell in TRUE:
+    for label, cell in zip(task.labels, given, strict=True):
+        if cell.lower() in TRUE:
             found.append(label)
-        elif cell not in FALSE:
-            raise UserError(f'{where}: the column "{label}" holds "{cells[label][:40]}"; expected 0 or 1.')
+        elif cell.lower() not in FALSE:
+            raise UserError(f'{where}: the column "{label}" holds "{cell[:40]}"; expected 0 or 1.')
     if not task.multi_label and len(found) != 1:
         raise UserError(f"{where}: {len(found)} labels are marked with 1; the task is multi-class, so exactly one is expected.")
     return tuple(found)

@@ -44,6 +44,8 @@ class Task:
         if cell.strip() == NONE:
             return ()
         found = {self.known(part.strip(), where) for part in cell.split(SEPARATOR) if part.strip()}
+        if not found:
+            raise UserError(f'{where}: "{cell.strip()}" names no label. Write "{NONE}" where none applies.')
         return tuple(sorted(found, key=self.index.__getitem__))
 
     def known(self, label: str, where: str) -> str:

@@ -7,16 +7,19 @@ swallow half a file) is an error with its file and line, never a guess.
 import csv
 import gzip
 import json
+import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from labelrounds.errors import UserError, at
 
 MAX_CELL = 1_000_000
 TEXT_FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson")
 FORMATS = (*TEXT_FORMATS, ".parquet")
+HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 csv.field_size_limit(MAX_CELL)
 
@@ -96,12 +99,14 @@ def _empty(path: Path) -> UserError:
 
 def lines(path: Path) -> Iterator[str]:
     """Yields decoded lines; a wrong encoding or a NUL byte is an error at its line."""
-    opened: BinaryIO = gzip.open(path, "rb") if path.suffix.lower() == ".gz" else open(path, "rb")  # type: ignore[assignment]  # same reading interface
-    with opened as file:
+    opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rb") as file:
         number = 0
         try:
             while raw := file.readline(16 * MAX_CELL):
                 number += 1
+                if len(raw) == 16 * MAX_CELL:
+                    raise UserError(f"{at(path, number)}: a line of more than {len(raw):,} bytes. Cut what stands in it into parts.")
                 if number == 1:
                     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
                         raise _wrong_encoding(path, 1, "UTF-16")
@@ -117,7 +122,7 @@ def lines(path: Path) -> Iterator[str]:
                     yield raw.decode("utf-8")
                 except UnicodeDecodeError:
                     raise _wrong_encoding(path, number, _guess_encoding(raw)) from None
-        except (gzip.BadGzipFile, EOFError) as error:
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise UserError(f"{at(path)}: not a whole gzip file ({error}). Copy or compress it again.") from None
 
 
@@ -227,11 +232,20 @@ def _json_rows(path: Path) -> Iterator[Row]:
             raise UserError(f"{at(path, number)}: not JSON: {error.msg} at character {error.pos + 1}. Expected one object per line.") from None
         if not isinstance(record, dict):
             raise UserError(f'{at(path, number)}: found {type(record).__name__}, expected one object per line such as {{"text": "…"}}.')
-        cells = {str(name): _as_text(value) for name, value in record.items()}
-        for name, cell in cells.items():
-            if len(cell) > MAX_CELL:
-                raise UserError(f'{at(path, number)}: "{name}" holds {len(cell):,} characters, more than {MAX_CELL:,}. Cut the text into parts.')
-        yield Row(path, number, cells)
+        yield Row(path, number, _cells(record, at(path, number)))
+
+
+def _cells(record: dict[Any, Any], where: str) -> dict[str, str]:
+    """Returns the cells of a record as text; what no CSV could hold later is an error here, at its source."""
+    cells = {str(name): _as_text(value) for name, value in record.items()}
+    for name, cell in cells.items():
+        if len(cell) > MAX_CELL:
+            raise UserError(f'{where}: "{name}" holds {len(cell):,} characters, more than {MAX_CELL:,}. Cut the text into parts.')
+        if "\0" in cell:
+            raise UserError(f'{where}: "{name}" holds a NUL character, which no text holds. Remove it.')
+        if HALF_PAIR.search(cell):
+            raise UserError(f'{where}: "{name}" holds half of a surrogate pair, so a character (often an emoji) was cut in two. Remove it.')
+    return cells
 
 
 def _as_text(value: Any) -> str:
@@ -251,13 +265,25 @@ def _parquet(path: Path):
     try:
         return pyarrow.parquet.ParquetFile(path)
     except pyarrow.ArrowInvalid as error:
-        raise UserError(f"{at(path)}: not a parquet file ({str(error).splitlines()[0]}). Write it again, or use CSV.") from None
+        raise _broken_parquet(path, error) from None
+
+
+def _broken_parquet(path: Path, error: Exception) -> UserError:
+    return UserError(f"{at(path)}: not a whole parquet file ({str(error).splitlines()[0]}). Copy or write it again, or use CSV.")
+
+
+def _parquet_batches(path: Path) -> Iterator[list[dict[str, Any]]]:
+    with _parquet(path) as file:
+        try:
+            for batch in file.iter_batches(batch_size=4096):
+                yield batch.to_pylist()
+        except OSError as error:  # what pyarrow raises for damage further in
+            raise _broken_parquet(path, error) from None
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
-    with _parquet(path) as file:
-        number = 0
-        for batch in file.iter_batches(batch_size=4096):
-            for record in batch.to_pylist():
-                number += 1
-                yield Row(path, number, {name: _as_text(value) for name, value in record.items()})
+    number = 0
+    for batch in _parquet_batches(path):
+        for record in batch:
+            number += 1
+            yield Row(path, number, _cells(record, at(path, number)))

@@ -22,16 +22,15 @@ CASES = ["id", "case", "round", "detail"]
 @click.command(cls=Command)
 def main() -> None:
     settings = params.load()
-    annotations, task = read_labels(settings)
     source, column = settings.data.pool, settings.data.text_column
     with files.unchanged(source, rounds.FOLDER):
+        annotations, verdict, task = read_labels(settings)
         held_rounds = set(settings.split.holdout_rounds)
-        verdict = rounds.settle(annotations, task)
         # Membership of validation and test comes from the holdout rounds alone; a later round may correct a label.
         first = rounds.settle((a for a in annotations if a.round in held_rounds), task)
-        texts, pool_size = read_texts(annotations, source, column)
+        texts, pool_size, grouped = read_texts(annotations, source, column)
         keys = {identity: holdout.key_node(near_duplicate_key(text)) for identity, text in texts.items()}
-        groups = holdout.connect(keys.values(), lambda: links(source, column))
+        groups = holdout.connect(keys.values(), lambda: links(source, column) if grouped else ())
         side_of_group = holdout.sides(
             {identity: keys[identity] for identity in first.labels}, groups, settings.split.salt, settings.split.valid, settings.split.test
         )
@@ -46,7 +45,7 @@ def main() -> None:
             elif identity in verdict.labels:
                 members["train"].append((identity, verdict.labels[identity]))
         check_members(members, task)
-        heldout, in_pool = read_heldout(source, column, texts, keys, sides, groups, side_of_group)
+        heldout, in_pool = read_heldout(source, column, texts, groups, side_of_group)
         cases += [(identity, "not in the pool", "", "") for identity in sorted(set(texts) - in_pool)]
 
     fingerprint = write_split(members, verdict, sides, texts, heldout, task)
@@ -56,7 +55,7 @@ def main() -> None:
 
 
 def read_labels(settings):
-    """Returns all annotations and the task; without a single round, the error says how to begin."""
+    """Returns all annotations, what they say together, and the task; without a single round, the error says how to begin."""
     if not rounds.paths():
         raise UserError(
             "there are no labels yet. Draw a first round at random, label it, bring it in:\n"
@@ -75,25 +74,28 @@ def read_labels(settings):
             f'there is nothing to test on. Rounds there are: {", ".join(names)}. Name one that was drawn at random, such as ["{names[0]}"].'
         )
     annotations = rounds.read_all(task)
-    examples = Counter(label for a in {a.id: a for a in annotations}.values() for label in a.labels)
+    verdict = rounds.settle(annotations, task)
+    examples = Counter(label for settled in verdict.labels.values() for label in settled.labels)
+    places = {label: a.where for a in reversed(annotations) if a.id in verdict.labels for label in a.labels if label in verdict.labels[a.id].labels}
     problems = [
-        f'{next(a.where for a in annotations if label in a.labels)}: the label "{label}" has only one example in all rounds; two or more are '
+        f'{places[label]}: the label "{label}" has only one example in all rounds; two or more are '
         "needed to learn it and to test it. Label another text with it, or take it out of task.labels."
         for label in task.labels
         if examples[label] == 1
     ]
     if problems:
         raise first_of(problems, "label")
-    return annotations, task
+    return annotations, verdict, task
 
 
 def read_texts(annotations, source, column):
-    """Returns {id: text} of all labelled texts, from the rounds and the pool, and the size of the pool."""
+    """Returns {id: text} of all labelled texts, from the rounds and the pool; the pool's size; whether it has groups."""
     texts = {a.id: a.text for a in annotations if a.text is not None}
     wanted = {a.id for a in annotations}
-    size = 0
+    size, grouped = 0, False
     for row in pool.stream(source, column):
         size += 1
+        grouped |= bool(row.own.get(pool.GROUP))
         if row.id in wanted:
             texts[row.id] = row.text
     unknown = [a for a in annotations if a.id not in texts]
@@ -106,15 +108,14 @@ def read_texts(annotations, source, column):
             ],
             "row",
         )
-    return texts, size
+    return texts, size, grouped
 
 
 def links(source, column):
     """Yields (key, group) of every pool text that has a group."""
-    if pool.has_column(source, pool.GROUP):
-        for row in pool.stream(source, column):
-            if group := row.own.get(pool.GROUP, "").strip():
-                yield holdout.key_node(near_duplicate_key(row.text)), holdout.group_node(group)
+    for row in pool.stream(source, column):
+        if group := row.own.get(pool.GROUP, "").strip():
+            yield holdout.key_node(near_duplicate_key(row.text)), holdout.group_node(group)
 
 
 def decided(verdict, task):
@@ -151,11 +152,13 @@ def check_members(members, task):
             )
 
 
-def read_heldout(source, column, texts, keys, sides, groups, side_of_group):
-    """Returns the ids of all held-out texts, near-duplicates and groups included, and the labelled ids in the pool."""
+def read_heldout(source, column, texts, groups, side_of_group):
+    """Returns the ids of all held-out texts of the pool, near-duplicates and groups included, and the labelled ids in the pool.
+
+    Texts of the pool alone: an id from a later round would re-run `adapt`, which reads nothing else.
+    """
     held_groups = {root for root, name in side_of_group.items() if name != "train"}
-    heldout = {identity for identity in texts if sides[identity] != "train"}
-    in_pool = set()
+    heldout, in_pool = set(), set()
     for row in pool.stream(source, column):
         if row.id in texts:
             in_pool.add(row.id)
@@ -171,14 +174,17 @@ def write_split(members, verdict, sides, texts, heldout, task):
     """Writes data/split in one step and returns the fingerprint of the test set (ids and labels)."""
     made = OUT.parent / f".{OUT.name}.new"
     shutil.rmtree(made, ignore_errors=True)
-    for name, rows in members.items():
-        files.write_csv(made / f"{name}.csv", ["id", "text", task.column], ((i, texts[i], task.spell(s.labels)) for i, s in rows))
-    labelled = ((i, task.spell(s.labels), s.round, s.votes, sides[i]) for i, s in sorted(verdict.labels.items()))
-    files.write_csv(made / "labels.csv", ["id", task.column, "round", "votes", "side"], labelled)
-    with files.atomic(made / "heldout.txt") as file:
-        file.writelines(f"{identity}\n" for identity in sorted(heldout))
-    fingerprint = files.sha256(made / "test.csv")[:16]
-    files.publish(made, OUT)
+    try:
+        for name, rows in members.items():
+            files.write_csv(made / f"{name}.csv", ["id", "text", task.column], ((i, texts[i], task.spell(s.labels)) for i, s in rows))
+        labelled = ((i, task.spell(s.labels), s.round, s.votes, sides[i]) for i, s in sorted(verdict.labels.items()))
+        files.write_csv(made / "labels.csv", ["id", task.column, "round", "votes", "side"], labelled)
+        with files.atomic(made / "heldout.txt") as file:
+            file.writelines(f"{identity}\n" for identity in sorted(heldout))
+        fingerprint = files.sha256(made / "test.csv")[:16]
+        files.publish(made, OUT)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
     return fingerprint
 
 
