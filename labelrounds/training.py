@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import files
-from labelrounds.runtime import Runtime, autocast
+from labelrounds import dropout, files
+from labelrounds.runtime import PAD_TO, Runtime, autocast
 
+IGNORED = -100  # torch's own mark for targets that do not count
+MASKED_TO = 64  # masked tokens go to the head in multiples of this, as PAD_TO for tokens
 HISTORY, BEST, COMPLETE = "history.json", "best.safetensors", "complete"
 
 
@@ -67,6 +69,7 @@ def fit(
         _train(model, rows, lengths, collate, loss, plan, folder, runtime, checkpoint_seconds, title, score)
         history = _read_history(folder)
     _load_weights(model, folder / BEST)
+    model.config.use_cache = False  # as the Trainer leaves it: a run that was found finished leaves the same model
     return [Epoch(**epoch) for epoch in history["epochs"]]
 
 
@@ -108,7 +111,8 @@ def _train(model, rows, lengths, collate, loss, plan, folder, runtime, checkpoin
             return groups
 
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-            return loss(model, inputs)
+            with dropout.of_step(runtime.seed, self.state.global_step, runtime.device):
+                return loss(model, inputs)
 
     class Keeper(TrainerCallback):
         """Shows progress, keeps the best epoch, asks for checkpoints by the clock, stops when patience ends."""
@@ -123,7 +127,9 @@ def _train(model, rows, lengths, collate, loss, plan, folder, runtime, checkpoin
 
         def on_step_end(self, args, state, control, **_):
             self.bar.update()
-            control.should_save = time.monotonic() - self.saved >= checkpoint_seconds
+            # An epoch's end is saved once it is scored (below): a run that goes on from its last step would never score it.
+            epoch_ends = score is not None and state.global_step % math.ceil(len(rows) / plan.batch_size) == 0
+            control.should_save = not epoch_ends and time.monotonic() - self.saved >= checkpoint_seconds
 
         def on_epoch_end(self, args, state, control, **_):
             if score is None or state.global_step == 0:
@@ -213,10 +219,10 @@ def _load_weights(model: Any, path: Path) -> None:
 
 
 def pad(rows: list[dict[str, Any]], tokenizer: Any) -> dict[str, Any]:
-    """Returns tensors of shape (n, longest row) padded to the batch's longest text."""
+    """Returns tensors of shape (n, tokens), padded to the batch's longest text, rounded up to a multiple of PAD_TO."""
     from transformers.data.data_collator import pad_without_fast_tokenizer_warning
 
-    return dict(pad_without_fast_tokenizer_warning(tokenizer, rows, return_tensors="pt"))
+    return dict(pad_without_fast_tokenizer_warning(tokenizer, rows, return_tensors="pt", pad_to_multiple_of=PAD_TO))
 
 
 def masking(tokenizer: Any, probability: float) -> Callable[[list[Any], int], dict[str, Any]]:
@@ -226,7 +232,7 @@ def masking(tokenizer: Any, probability: float) -> Callable[[list[Any], int], di
     """
     from transformers import DataCollatorForLanguageModeling
 
-    collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=probability, seed=0)
+    collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=probability, seed=0, pad_to_multiple_of=PAD_TO)
     collator.create_rng()
 
     def collate(rows: list[Any], seed: int) -> dict[str, Any]:
@@ -241,7 +247,7 @@ def next_token(tokenizer: Any) -> Callable[[list[Any], int], dict[str, Any]]:
 
     def collate(rows: list[Any], seed: int) -> dict[str, Any]:
         batch = pad([{"input_ids": row, "attention_mask": [1] * len(row)} for row in rows], tokenizer)
-        batch["labels"] = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+        batch["labels"] = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, IGNORED)
         return batch
 
     return collate
@@ -256,10 +262,15 @@ def masked_loss(model: Any, batch: dict[str, Any], reduction: str = "mean") -> A
     import torch
 
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-    chosen = batch["labels"] != -100
+    places = (batch["labels"].flatten() != IGNORED).nonzero().flatten()
+    if not len(places):  # a short batch may happen to have no mask at all
+        return model(**inputs).logits.sum() * 0
+    spare = -len(places) % MASKED_TO
+    targets = torch.nn.functional.pad(batch["labels"].flatten()[places], (0, spare), value=IGNORED)
+    places = torch.nn.functional.pad(places, (0, spare))
 
     def only_masked(module, args, output):
-        output.last_hidden_state = output.last_hidden_state[chosen].unsqueeze(0)
+        output.last_hidden_state = output.last_hidden_state.flatten(0, 1)[places].unsqueeze(0)
         return output
 
     hook = model.base_model.register_forward_hook(only_masked)
@@ -267,9 +278,7 @@ def masked_loss(model: Any, batch: dict[str, Any], reduction: str = "mean") -> A
         logits = model(**inputs).logits[0].float()
     finally:
         hook.remove()
-    if not len(logits):  # a short batch may happen to have no mask at all
-        return logits.sum()
-    return torch.nn.functional.cross_entropy(logits, batch["labels"][chosen], reduction=reduction)
+    return torch.nn.functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction=reduction)
 
 
 def causal_loss(model: Any, batch: dict[str, Any], reduction: str = "mean") -> Any:
@@ -277,7 +286,7 @@ def causal_loss(model: Any, batch: dict[str, Any], reduction: str = "mean") -> A
     import torch
 
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1].float()
-    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=-100, reduction=reduction)
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=IGNORED, reduction=reduction)
 
 
 def mean_loss(model: Any, batches: list[dict[str, Any]], loss: Callable[..., Any], causal: bool, runtime: Runtime) -> float:
@@ -291,7 +300,7 @@ def mean_loss(model: Any, batches: list[dict[str, Any]], loss: Callable[..., Any
         for batch in batches:
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
             targets = batch["labels"][:, 1:] if causal else batch["labels"]
-            guessed = int((targets != -100).sum())
+            guessed = int((targets != IGNORED).sum())
             if guessed:
                 total += float(loss(model, batch, reduction="sum"))
                 count += guessed

@@ -31,10 +31,11 @@ def main() -> None:
     adapt = settings.adapt
     used = (adapt, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length, settings.data)
     with scratch("adapt", [settings.data.pool, HELDOUT, VANILLA], used) as folder:
-        machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
+        machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
         encoder = encoders.open_encoder(VANILLA)
         rows, valid = corpus(settings, encoder, folder / "corpus")
         model, new_head = encoders.load_language_model(encoder, machine)
+        encoders.check_length(model, settings.model.max_length)
         model.to(machine.device)
         causal = encoder.objective == encoders.CAUSAL
         loss = training.causal_loss if causal else training.masked_loss
@@ -132,15 +133,25 @@ def corpus(settings, encoder, folder):
     features = datasets.Features(
         {"input_ids": datasets.Sequence(datasets.Value("int32")), "length": datasets.Value("int32"), "valid": datasets.Value("bool")}
     )
-    everything = datasets.Dataset.from_generator(rows, features=features, cache_dir=str(folder), fingerprint="corpus")
+    if next(rows(), None) is None:
+        raise too_few_texts(0, 0, len(heldout))
+    try:
+        everything = datasets.Dataset.from_generator(rows, features=features, cache_dir=str(folder), fingerprint="corpus")
+    except datasets.exceptions.DatasetGenerationError as error:  # hides a user's error, or a full disk, behind its own
+        raise error.__cause__ or error from None
     valid = np.asarray(everything["valid"])
     sides = everything.select(np.flatnonzero(~valid)), everything.select(np.flatnonzero(valid))
     if not len(sides[0]) or not len(sides[1]):
-        raise UserError(
-            f"the pool leaves {len(sides[0])} texts to adapt to and {len(sides[1])} to measure the loss on, after {len(heldout)} held-out ones. "
-            "Add texts to the pool, raise adapt.valid, or set adapt.epochs: 0 and use recipes with `encoder: vanilla`."
-        )
+        raise too_few_texts(len(sides[0]), len(sides[1]), len(heldout))
     return sides
+
+
+def too_few_texts(train, valid, heldout):
+    """Returns the error for a pool that leaves nothing to adapt to, or nothing to measure the loss on."""
+    return UserError(
+        f"the pool leaves {train} texts to adapt to and {valid} to measure the loss on, after {heldout} held-out ones. "
+        "Add texts to the pool, raise adapt.valid, or set adapt.epochs: 0 and use recipes with `encoder: vanilla`."
+    )
 
 
 def is_valid(text, settings):

@@ -26,11 +26,12 @@ def main(name: str) -> None:
     base = Path("models/encoder") / recipe.encoder
     used = (recipe, finetune, settings.task, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
     with scratch(f"finetune/{name}", [SPLIT / "train.csv", SPLIT / "valid.csv", base], used) as folder:
-        machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
+        machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
         encoder = encoders.open_encoder(base)
         texts, gold = read_labelled(SPLIT / "train.csv", task)
         valid_texts, valid_gold = read_labelled(SPLIT / "valid.csv", task)
         model = encoders.load_classifier(encoder, task, machine).to(machine.device)
+        encoders.check_length(model, settings.model.max_length)
         card = labelers.Card(
             kind="transformer",
             task=task.type,

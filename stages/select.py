@@ -75,8 +75,9 @@ def distinct(numbers, size, settings):
 
 def labelled_keys(settings):
     """Returns the near-duplicate keys of the texts that are labelled already: a copy of one teaches nothing new."""
-    ids = {row.cells["id"] for row in tables.rows("data/split/labels.csv")}
-    return {near_duplicate_key(row.text) for row in pool.find(settings.data.pool, settings.data.text_column, ids).values()}
+    annotations = rounds.read_all(settings.labelled_task())
+    in_pool = pool.find(settings.data.pool, settings.data.text_column, {annotation.id for annotation in annotations})
+    return {near_duplicate_key(text) for text in (*(row.text for row in in_pool.values()), *(a.text for a in annotations if a.text is not None))}
 
 
 def spread_out(asked, settings):
@@ -99,7 +100,7 @@ def write_queue(asked, uncertainty, settings, task):
     for number, row in enumerate(tables.rows(SHARDS)):
         if number in wanted:
             predictions[number] = row.cells
-    own = list(queue.own_of(asked[0][1])) if asked else []
+    own = list(dict.fromkeys(name for _, row in asked for name in queue.own_of(row)))  # lines of a jsonl pool may differ in their keys
     rows = (
         [
             row.id,
@@ -107,7 +108,7 @@ def write_queue(asked, uncertainty, settings, task):
             predictions[number][task.column],
             f"{float(predictions[number]['confidence']):.4f}",
             f"{uncertainty[number]:.6f}",
-            *queue.own_of(row).values(),
+            *(queue.own_of(row).get(name, "") for name in own),
         ]
         for number, row in asked
     )

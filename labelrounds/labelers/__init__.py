@@ -92,7 +92,12 @@ def read_card(folder: str | Path) -> Card:
     path = Path(folder) / CARD
     if not path.is_file():
         raise UserError(f"{at(folder)}: there is no labeler here yet. Run `dvc repro` (or `dvc pull`) first.")
-    return Card(**json.loads(path.read_text(encoding="utf-8")))
+    try:
+        return Card(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:  # not JSON, or not the keys of this version
+        raise UserError(
+            f"{at(path)}: not a card that this version of labelrounds reads ({error}). Remove {at(folder)}, then run `dvc repro`."
+        ) from None
 
 
 def write_card(folder: str | Path, card: Card, libraries: tuple[str, ...]) -> None:

@@ -44,11 +44,9 @@ class LinearLabeler:
         """Returns the TF-IDF features projected to at most 128 random directions (Achlioptas 2003)."""
         from sklearn.random_projection import SparseRandomProjection
 
-        return (
-            SparseRandomProjection(EMBEDDING_SIZE, random_state=0, dense_output=True)
-            .fit_transform(features(texts, self.vectorizers))
-            .astype(np.float32)
-        )
+        matrix = features(texts, self.vectorizers)
+        projection = SparseRandomProjection(min(EMBEDDING_SIZE, matrix.shape[1]), random_state=0, dense_output=True)
+        return projection.fit_transform(matrix).astype(np.float32)
 
 
 def new_vectorizers() -> list[Any]:
