@@ -132,6 +132,10 @@ def import_(files: tuple[Path, ...], annotator: str | None) -> None:
     done = importing.import_labels(files, annotator, params.load())
     if done.known:
         click.echo(f"{done.known} labels are in {at(importing.rounds.FOLDER)} already and were not written again.")
+    if done.overruled:
+        click.echo(
+            f"{done.overruled} of these a later round has changed; that stands. To change one back, add a round by hand: {at(importing.rounds.next_path())}."
+        )
     if done.unfilled:
         click.echo(f"{done.unfilled} rows have no label yet and were left out: fill them in and import the file again.")
     if done.path is None:

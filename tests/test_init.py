@@ -1,0 +1,151 @@
+"""`labelrounds init`: a clone becomes the user's project in one step, and nothing of the user's is lost on the way."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import Project, clone
+
+POOL = "text,when\nthe parcel is late,Mon\nI love it,Tue\nwhere is my refund,Wed\n"
+LABELLED = "text,label\nthe parcel is late,complaint\nI love it,praise\nthanks a lot,praise\nso slow again,complaint\n"
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Project:
+    """A clone of the demo as it stands here, with a round that its crowd labelled."""
+    project = clone(tmp_path / "project")
+    for path in (project.folder / "data/rounds").glob("*.csv"):
+        path.unlink()
+    project.write("data/rounds/01.csv", "id,label,annotator\n0123456789abcdef,positive,crowd\n")
+    project.commit("with the demo's round")
+    return project
+
+
+def given(project: Project, pool: str = POOL, labelled: str | None = LABELLED, *options: str, code: int = 0) -> str:
+    """Runs `labelrounds init` on files with this content and returns everything that it printed."""
+    outside = project.folder.parent
+    (outside / "pool.csv").write_text(pool, encoding="utf-8")
+    words = ["--pool", str(outside / "pool.csv")]
+    if labelled is not None:
+        (outside / "labelled.csv").write_text(labelled, encoding="utf-8")
+        words += ["--labelled", str(outside / "labelled.csv")]
+    done = project.run("labelrounds", "init", *words, *options, code=code)
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
+
+
+def params(project: Project) -> dict:
+    return YAML(typ="safe").load(project.read("params.yaml"))
+
+
+def test_the_demo_goes_and_the_users_texts_and_labels_come(fresh: Project) -> None:
+    history = fresh.run("git", "log", "--format=%H").stdout
+    said = given(fresh)
+    assert "4 labels are in data/rounds/01.csv" in said and "dvc repro" in said
+    assert not (fresh.folder / "data/dvc.yaml").exists() and (fresh.folder / "data/pool.csv.dvc").exists()
+    assert not list((fresh.folder / "metrics").glob("*")) and not (fresh.folder / "dvc.lock").exists()
+    found = params(fresh)
+    assert found["task"] == {"type": "multi-class", "labels": ["complaint", "praise"]}
+    assert found["data"] == {"pool": "data/pool.csv", "text_column": "text"}
+    assert fresh.read("data/pool.csv") == POOL
+    assert fresh.run("git", "log", "--format=%H").stdout == history
+    assert not list(fresh.folder.rglob("data/.gitignore")), "the root .gitignore is the only one"
+
+
+def test_labels_of_pool_texts_go_by_id_and_other_texts_are_carried_by_the_round(fresh: Project) -> None:
+    given(fresh)
+    lines = fresh.read("data/rounds/01.csv").splitlines()
+    assert lines[0] == "id,text,label,annotator"
+    assert [line.split(",")[1] for line in lines[1:]] == ["", "", "thanks a lot", "so slow again"]
+
+
+def test_the_comments_in_params_yaml_stay(fresh: Project) -> None:
+    before = [line.split("#", 1)[1] for line in fresh.read("params.yaml").splitlines() if "#" in line and "sha256=" not in line]
+    given(fresh)
+    after = [line.split("#", 1)[1] for line in fresh.read("params.yaml").splitlines() if "#" in line and "sha256=" not in line]
+    assert after == before
+
+
+def test_one_hot_columns_are_understood_as_in_semeval(fresh: Project) -> None:
+    said = given(fresh, "ID,Tweet\n1,oh no\n2,oh yes\n", "ID,Tweet,anger,joy\n1,oh no,1,0\n2,oh yes,0,1\n3,both,1,1\n4,nothing,0,0\n")
+    assert "multi-label" in said
+    assert params(fresh)["task"] == {"type": "multi-label", "labels": ["anger", "joy"]}
+    assert params(fresh)["data"]["text_column"] == "Tweet"
+    assert [line.split(",")[2] for line in fresh.read("data/rounds/01.csv").splitlines()[1:]] == ["anger", "joy", "anger;joy", "-"]
+
+
+def test_one_hot_columns_with_exactly_one_mark_per_row_are_multi_class(fresh: Project) -> None:
+    given(fresh, POOL, "text,good,bad\nx y,1,0\nz w,0,1\n")
+    assert params(fresh)["task"]["type"] == "multi-class"
+
+
+def test_joined_labels_are_understood(fresh: Project) -> None:
+    given(fresh, POOL, "sentence,labels\na b,joy;fear\nc d,fear\ne f,-\n", "--text-column", "sentence", code=1)
+    given(fresh, "sentence\na b\nq r\n", "sentence,labels\na b,joy;fear\nc d,fear\ne f,-\n")
+    assert params(fresh)["task"] == {"type": "multi-label", "labels": ["fear", "joy"]}
+
+
+def test_labels_that_yaml_would_read_as_something_else_stay_texts(fresh: Project) -> None:
+    given(fresh, POOL, "text,label\na b,yes\nc d,no\ne f,1\ng h,null\n")
+    assert params(fresh)["task"]["labels"] == ["1", "no", "null", "yes"]
+    assert "4 labels" in fresh.run("labelrounds", "status").stdout
+
+
+def test_several_labelled_files_become_several_rounds(fresh: Project) -> None:
+    (fresh.folder.parent / "more.csv").write_text("text,label\nnever again,complaint\n", encoding="utf-8")
+    given(fresh, POOL, LABELLED, "--labelled", str(fresh.folder.parent / "more.csv"))
+    assert sorted(path.name for path in (fresh.folder / "data/rounds").glob("*.csv")) == ["01.csv", "02.csv"]
+
+
+def test_without_labels_it_says_how_to_draw_the_first_round(fresh: Project) -> None:
+    assert "labelrounds draw 200" in given(fresh, POOL, None)
+    assert params(fresh)["task"]["labels"] == []
+
+
+def test_rows_without_a_label_are_left_out_and_counted(fresh: Project) -> None:
+    assert "1 rows without a label were left out" in given(fresh, POOL, LABELLED + "not yet,\n")
+
+
+def test_a_folder_of_shards_is_a_pool(fresh: Project) -> None:
+    shards = fresh.folder.parent / "shards"
+    shards.mkdir()
+    for number in range(2):
+        (shards / f"part-{number}.jsonl").write_text(f'{{"text": "text number {"abcdef"[number] * 5}"}}\n', encoding="utf-8")
+    fresh.run("labelrounds", "init", "--pool", str(shards))
+    assert params(fresh)["data"]["pool"] == "data/pool"
+    assert sorted(path.name for path in (fresh.folder / "data/pool").iterdir()) == ["part-0.jsonl", "part-1.jsonl"]
+
+
+def test_it_asks_before_it_removes_anything_that_is_not_the_demos(fresh: Project) -> None:
+    mine = fresh.write("data/rounds/02.csv", "id,label,annotator\n0123456789abcdef,positive,ana\n")
+    said = fresh.run("labelrounds", "init", "--pool", str(fresh.write("../mine.csv", POOL)), code=1, input="n\n")
+    assert "data/rounds/02.csv" in said.stdout and "data/rounds/01.csv" not in said.stdout
+    assert mine.exists() and (fresh.folder / "data/dvc.yaml").exists()
+    fresh.run("labelrounds", "init", "--pool", str(fresh.folder.parent / "mine.csv"), input="y\n")
+    assert not mine.exists()
+
+
+def test_a_second_init_asks_because_the_project_is_the_users_now(fresh: Project) -> None:
+    given(fresh)
+    said = given(fresh, POOL, LABELLED, code=1)
+    assert "data/rounds/01.csv" in said and (fresh.folder / "data/rounds/01.csv").exists()
+    given(fresh, POOL, LABELLED, "--yes")
+
+
+@pytest.mark.parametrize(
+    ("pool", "labelled", "expected"),
+    [
+        ("", LABELLED, "pool.csv: the file is empty"),
+        ("text\n", LABELLED, "pool.csv: there are no rows"),
+        ('text\na b\n""\n', LABELLED, "pool.csv:3: the text is empty"),
+        (POOL, "text,kind\na b,x\n", "labelled.csv:1: no label column found"),
+        (POOL, "text,label\na b,x\nc d,x\n", 'hold only the label "x"'),
+        (POOL, "text,label\n,x\n", "labelled.csv:2: the text is empty"),
+        (POOL, "text,label\na b,\n", "labelled.csv: no row has a label"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_error_and_nothing_is_touched(fresh: Project, pool: str, labelled: str, expected: str) -> None:
+    said = given(fresh, pool, labelled, code=1)
+    assert expected in said
+    assert fresh.run("git", "status", "--porcelain").stdout == ""
