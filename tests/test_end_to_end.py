@@ -1,0 +1,231 @@
+"""The loop as a user turns it: from `labelrounds init` to a second round, killed and undisturbed, with real `dvc repro`."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests import tiny
+from tests.conftest import ENVIRONMENT, Project, clone
+
+pytestmark = pytest.mark.slow
+
+SMALL = {
+    "runtime__threads": 1,
+    "runtime__checkpoint_seconds": 0,
+    "model__max_length": 32,
+    "adapt__epochs": 2,
+    "adapt__head_steps": 8,
+    "adapt__batch_size": 16,
+    "adapt__valid": 0.2,
+    "finetune__epochs": 3,
+    "finetune__batch_size": 16,
+    "predict__shard_size": 64,
+    "predict__min_confidence": 0.4,
+    "select__size": 12,
+    "select__candidates": 40,
+}
+EVERY_ROUND = [
+    "split",
+    "finetune@adapted",
+    "finetune@vanilla",
+    "baseline",
+    "evaluate@adapted",
+    "evaluate@vanilla",
+    "evaluate_baseline",
+    "predict",
+    "select",
+]
+
+
+def new_project(folder: Path, kind: str = "bert", headless: bool = True, **params) -> Project:
+    """Returns a clone whose base model is a tiny one beside it."""
+    project = clone(folder / "project")
+    base = tiny.model(folder / "base", kind, headless=headless)
+    project.params(model__base=str(base), **{**SMALL, **params})
+    return project
+
+
+def table(path: Path, columns: list[str], rows) -> Path:
+    """Writes a CSV as a user's export would."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    return path
+
+
+def stages_run(output: str) -> list[str]:
+    """Returns the stages that `dvc repro` ran, in order."""
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+
+def md5s(project: Project) -> dict[str, str]:
+    """Returns the md5 of every dep and out in dvc.lock, by stage and path."""
+    lock = yaml.safe_load(project.read("dvc.lock"))["stages"]
+    return {f"{stage}: {entry['path']}": entry["md5"] for stage, found in lock.items() for key in ("deps", "outs") for entry in found.get(key, [])}
+
+
+def fill_in(path: Path, answers: dict[str, str], column: str = "label") -> int:
+    """Fills in a file from `labelrounds next` as a person would; returns the number of rows."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row[column], row["annotator"] = answers[row["text"]], "ana"
+    with open(path, "w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return len(rows)
+
+
+@pytest.fixture(scope="module")
+def chinese(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, str], dict[str, str]]:
+    """A user's Chinese project after the first `dvc repro`: (project, everybody's answers, md5s of the first round)."""
+    folder = tmp_path_factory.mktemp("chinese")
+    project = new_project(folder)
+    answers = dict(tiny.texts(320, seed=3, chinese=True))
+    texts = list(answers)
+    pool = table(folder / "新闻.csv", ["标题", "来源"], ([text, "网"] for text in texts))
+    labelled = table(folder / "labelled.csv", ["标题", "label"], ((text, answers[text]) for text in texts[:120]))
+    said = project.run("labelrounds", "init", "--pool", str(pool), "--labelled", str(labelled), "--text-column", "标题").stdout
+    assert "120 labels are in data/rounds/01.csv" in said and "multi-class" in said
+    project.commit("our own project")
+    ran = project.run("dvc", "repro").stdout
+    assert set(stages_run(ran)) == {"base", "adapt", *EVERY_ROUND}
+    project.commit("round 01")
+    return project, answers, md5s(project)
+
+
+def test_a_repro_without_any_change_runs_nothing(chinese) -> None:
+    project, _, _ = chinese
+    assert stages_run(project.run("dvc", "repro").stdout) == []
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_the_screen_shows_no_warnings_of_libraries(chinese, tmp_path: Path) -> None:
+    project, _, _ = chinese
+    done = project.run("python", "-m", "stages.evaluate", "adapted")
+    assert "arning" not in done.stderr and "MISSING" not in done.stdout + done.stderr
+
+
+def test_a_killed_run_gives_the_bytes_of_an_undisturbed_one(chinese, tmp_path: Path) -> None:
+    """SIGKILL in adapt (head and encoder), finetune and predict; once only dvc dies and leaves its stage behind."""
+    undisturbed, _, expected = chinese
+    project = Project(tmp_path / "killed")
+    subprocess.run(["git", "clone", "-q", str(undisturbed.folder), str(project.folder)], check=True)
+    project.run("git", "checkout", "-q", "HEAD~1")
+    (project.folder / "data/pool.csv").write_bytes((undisturbed.folder / "data/pool.csv").read_bytes())
+    moments = [
+        ("scratch/adapt/*/head/checkpoint-*", True),
+        ("scratch/adapt/*/all/checkpoint-*/complete", True),
+        ("scratch/adapt/*/all/history.json", True),
+        ("scratch/finetune/adapted/*/checkpoint-*", True),
+        ("scratch/finetune/vanilla/*/history.json", False),
+        ("scratch/predict/*/shards/part-00001.parquet", True),
+    ]
+    struck = [strike(project, pattern, whole_group) for pattern, whole_group in moments]
+    assert struck == [True] * len(moments)
+    project.run("dvc", "repro")
+    assert md5s(project) == expected
+    assert (
+        project.run("git", "diff", "--stat", undisturbed.run("git", "rev-parse", "HEAD~0").stdout.strip(), "--", "metrics", "dvc.lock").stdout == ""
+    )
+
+
+def strike(project: Project, pattern: str, whole_group: bool) -> bool:
+    """Starts `dvc repro`, kills it as soon as `pattern` is there (with its stage, or dvc alone); says whether it came to that."""
+    run = subprocess.Popen(
+        ["dvc", "repro"], cwd=project.folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 300
+    while run.poll() is None and time.monotonic() < deadline:
+        if any(project.folder.glob(pattern)):
+            if whole_group:
+                os.killpg(run.pid, signal.SIGKILL)
+            else:
+                os.kill(run.pid, signal.SIGKILL)
+            run.wait()
+            return True
+        time.sleep(0.002)
+    os.killpg(run.pid, signal.SIGKILL)
+    return False
+
+
+def test_a_second_round_trains_again_but_never_adapts_again_nor_moves_the_test_set(chinese) -> None:
+    project, answers, _ = chinese
+    before = {name: (project.folder / "data/split" / name).read_bytes() for name in ("test.csv", "valid.csv", "heldout.txt")}
+    project.run("labelrounds", "next", "to-label.csv")
+    count = fill_in(project.folder / "to-label.csv", answers)
+    assert count == 12
+    said = project.run("labelrounds", "import", "to-label.csv").stdout
+    assert "12 labels of 12 texts are in data/rounds/02.csv" in said
+    (project.folder / "to-label.csv").unlink()
+    assert project.read("data/rounds/02.csv").startswith("id,label,annotator\n"), "texts of the pool stay out of git"
+    assert sorted(stages_run(project.run("dvc", "repro").stdout)) == sorted(EVERY_ROUND)
+    assert before == {name: (project.folder / "data/split" / name).read_bytes() for name in before}
+    counts = json.loads(project.read("metrics/split.json"))
+    assert counts["rounds"]["02"]["train"] == 12 and counts["rounds"]["02"]["test"] == 0
+    table = project.run("dvc", "metrics", "diff").stdout
+    assert "metrics/split.json" in table and "train" in table
+
+
+def test_going_back_to_an_older_round_takes_its_results_from_the_cache(chinese) -> None:
+    project, _, expected = chinese
+    project.commit("round 02")
+    project.run("git", "checkout", "-q", "HEAD~1")
+    project.run("dvc", "checkout")
+    assert stages_run(project.run("dvc", "repro").stdout) == []
+    assert md5s(project) == expected
+    project.run("git", "checkout", "-q", "main")
+    project.run("dvc", "checkout")
+
+
+def test_the_deployed_labeler_answers_on_the_command_line(chinese) -> None:
+    project, answers, _ = chinese
+    text = next(iter(answers))
+    assert text in project.run("labelrounds", "label", text).stdout
+    assert json.loads(project.run("labelrounds", "label", "--json", text).stdout)["label"] in tiny.CHINESE
+
+
+def test_before_any_label_repro_says_how_to_begin_and_the_draw_begins_it(tmp_path: Path) -> None:
+    project = new_project(tmp_path)
+    answers = dict(tiny.texts(200, seed=5))
+    pool = table(tmp_path / "pool.csv", ["text"], ([text] for text in answers))
+    assert "labelrounds draw 200" in project.run("labelrounds", "init", "--pool", str(pool)).stdout
+    failed = project.run("dvc", "repro", code=None)
+    assert failed.returncode != 0 and "labelrounds draw 200" in failed.stdout + failed.stderr
+    project.params(task__labels=sorted(tiny.TOPICS), deploy="baseline", recipes={})
+    assert "labelrounds import first.csv" in project.run("labelrounds", "draw", "80", "first.csv").stdout
+    fill_in(project.folder / "first.csv", answers)
+    project.run("labelrounds", "import", "first.csv")
+    project.run("dvc", "repro")
+    results = project.run("labelrounds", "results").stdout
+    assert "baseline *" in results and "12 texts to label" in results
+
+
+def test_multi_label_one_hot_files_go_from_init_to_a_second_round(tmp_path: Path) -> None:
+    """As in SemEval: ID, Tweet and one 0/1 column per emotion; a decoder as the base."""
+    project = new_project(tmp_path, kind="gpt2", headless=False)
+    answers = dict(tiny.multi_label_texts(300, seed=7))
+    texts, names = list(answers), sorted(tiny.TOPICS)
+    pool = table(tmp_path / "unlabeled.csv", ["ID", "Tweet"], ((f"t{number}", text) for number, text in enumerate(texts)))
+    one_hot = ([f"t{number}", text, *(int(name in answers[text]) for name in names)] for number, text in enumerate(texts[:150]))
+    labelled = table(tmp_path / "labeled.csv", ["ID", "Tweet", *names], one_hot)
+    said = project.run("labelrounds", "init", "--pool", str(pool), "--labelled", str(labelled), "--text-column", "Tweet").stdout
+    assert "multi-label" in said
+    project.run("dvc", "repro")
+    for name in ("adapted", "vanilla", "baseline"):
+        test = json.loads(project.read(f"metrics/{name}.json"))["test"]
+        assert {"n", "fingerprint", "accuracy", "jaccard", "f1_micro", "f1_macro", "f1_weighted", "roc_auc", "f1"} <= set(test)
+    assert json.loads(project.read("metrics/adapt.json"))["objective"] == "causal"
+    project.run("labelrounds", "next", "round-02.csv")
+    fill_in(project.folder / "round-02.csv", {text: ";".join(labels) or "-" for text, labels in answers.items()}, "labels")
+    project.run("labelrounds", "import", "round-02.csv")
+    assert sorted(stages_run(project.run("dvc", "repro").stdout)) == sorted(EVERY_ROUND)

@@ -1,0 +1,153 @@
+"""The graph keeps its promises: what a stage depends on, what it may never see, what is ignored by git."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.graph import ROOT, code_of, imports, module_path
+
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
+DEMO = yaml.safe_load((ROOT / "data/dvc.yaml").read_text(encoding="utf-8")) if (ROOT / "data/dvc.yaml").is_file() else {"stages": {}}
+STAGES = {**PIPELINE["stages"], **DEMO["stages"]}
+
+# DESIGN: imports only go down; a room knows nothing of those above it.
+FLOORS = [
+    {"cli"},
+    {"init", "demo"},
+    {"importing", "drawing", "reckoning", "asking"},
+    {"scores", "acquisition", "labelers", "labelers.transformer", "labelers.linear", "training", "dropout", "encoders", "runtime"},
+    {"holdout", "rounds", "queue", "pool", "params", "schema"},
+    {"tables", "downloads", "scratch", "texts", "files", "errors"},
+]
+
+
+def body(name: str) -> dict:
+    """Returns a stage's definition, the one under `do` for a foreach stage."""
+    return STAGES[name].get("do", STAGES[name])
+
+
+def script(name: str) -> Path:
+    """Returns the script that a stage runs."""
+    words = body(name)["cmd"].split()
+    return Path(*words[2].split(".")).with_suffix(".py") if words[0] == "python" else Path("labelrounds/demo.py")
+
+
+def paths(name: str, key: str) -> list[str]:
+    """Returns the paths under `deps`, `outs`, `metrics` or `plots` of a stage."""
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in body(name).get(key, [])]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_depends_on_its_script_and_all_the_code_it_imports(name: str) -> None:
+    code = {dep for dep in paths(name, "deps") if dep.endswith(".py")}
+    expected = {path.as_posix() for path in code_of(script(name))}
+    assert code == expected, f"{name}: add {sorted(expected - code)}, remove {sorted(code - expected)}"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_says_what_it_does(name: str) -> None:
+    assert len(body(name).get("desc", "")) > 20
+
+
+@pytest.mark.parametrize("name", PIPELINE["stages"])
+def test_a_stage_depends_on_every_parameter_that_its_script_reads(name: str) -> None:
+    source = ast.parse((ROOT / script(name)).read_text(encoding="utf-8"))
+    read = {ast.unparse(node).removeprefix("settings.") for node in ast.walk(source) if isinstance(node, ast.Attribute)}
+    read = {expression for expression in read if f"settings.{expression}" in ast.unparse(source)}
+    read = {expression for expression in read if not any(other.startswith(f"{expression}.") for other in read)}
+    listed = {param.split("${")[0].rstrip(".") for param in body(name)["params"]} | {"runtime.checkpoint_seconds"}  # no result depends on that one
+    assert read, "the test reads nothing"
+    for param in {"task" if expression == "labelled_task" else expression for expression in read}:
+        assert any(param == known or param.startswith(f"{known}.") for known in listed), f"{name} reads {param}, which is not among its params"
+
+
+def reachable(target: str, without: set[str]) -> set[str]:
+    """Returns every path from which a change can reach the stage `target`, not following the deps in `without`."""
+    makers = {out: name for name in STAGES for out in (*paths(name, "outs"), *paths(name, "metrics"), *paths(name, "plots"))}
+    seen: set[str] = set()
+    waiting = [target]
+    while waiting:
+        for dep in paths(waiting.pop(), "deps"):
+            if dep in without or dep in seen:
+                continue
+            seen.add(dep)
+            waiting += [name for out, name in makers.items() if dep == out or dep.startswith(out + "/")]
+    return seen
+
+
+def test_adapt_hears_of_labels_only_through_the_list_of_heldout_texts() -> None:
+    assert "data/split/heldout.txt" in reachable("adapt", set())
+    assert not {path for path in reachable("adapt", {"data/split/heldout.txt"}) if path.startswith(("data/rounds", "data/split"))}
+    code = {path.stem for path in code_of(Path("stages/adapt.py"))}
+    assert not code & {"rounds", "holdout", "queue"}
+
+
+def test_nothing_that_learns_ever_depends_on_the_test_set() -> None:
+    for name in ("adapt", "finetune", "baseline", "predict", "select"):
+        deps = paths(name, "deps")
+        assert "data/split/test.csv" not in deps and "data/split" not in deps, name
+
+
+def test_no_output_is_kept_out_of_the_cache() -> None:
+    for name in STAGES:
+        for entry in body(name).get("outs", []):
+            assert not isinstance(entry, dict) or "cache" not in next(iter(entry.values())), f"{name}: {entry}"
+            assert not isinstance(entry, dict) or "persist" not in next(iter(entry.values())), f"{name}: {entry}"
+
+
+def test_every_metric_and_plot_is_kept_in_git() -> None:
+    for name in STAGES:
+        for key in ("metrics", "plots"):
+            for entry in body(name).get(key, []):
+                assert isinstance(entry, dict) and next(iter(entry.values()))["cache"] is False, f"{name}: {entry}"
+
+
+def test_every_cached_output_is_in_the_root_gitignore() -> None:
+    lines = [line for line in (ROOT / ".gitignore").read_text().splitlines() if line and not line.startswith("#")]
+    assert not [line for line in lines if line.startswith("!")], "a negated pattern makes DVC lose its files"
+    for name in STAGES:
+        for out in paths(name, "outs"):
+            assert any(f"/{out}" == line or f"/{out}".startswith(line + "/") for line in lines), f"{name}: {out}"
+    assert not list((ROOT / "data").rglob(".gitignore")) and not (ROOT / "models/.gitignore").exists()
+
+
+def test_imports_only_go_down_the_floors() -> None:
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    for room, number in floor.items():
+        path = module_path(f"labelrounds.{room}")
+        assert path is not None, room
+        for found in imports(path):
+            if found.stem == "__init__" and found.parent.name == "labelrounds":
+                continue
+            name = ".".join(found.with_suffix("").parts[1:]).removesuffix(".__init__")
+            assert name in floor, f"{room} imports {found}"
+            assert floor[name] >= number, f"{room} imports {name}, which is above it"
+
+
+def test_every_room_stands_on_a_floor() -> None:
+    rooms = {
+        ".".join(path.relative_to(ROOT / "labelrounds").with_suffix("").parts).removesuffix(".__init__")
+        for path in (ROOT / "labelrounds").rglob("*.py")
+    }
+    assert rooms - {"__init__"} == set().union(*FLOORS)
+
+
+def test_nothing_in_labelrounds_imports_from_stages() -> None:
+    for path in (ROOT / "labelrounds").rglob("*.py"):
+        assert not {found for found in imports(path.relative_to(ROOT)) if found.parts[0] == "stages"}
+
+
+def test_the_packages_run_no_code_on_import() -> None:
+    for package in ("labelrounds", "stages"):
+        assert len(ast.parse((ROOT / package / "__init__.py").read_text()).body) == 1
+
+
+@pytest.mark.parametrize("words", [("-m", "labelrounds.cli", "--help"), ("-m", "stages.split", "--help"), ("-m", "stages.finetune", "--help")])
+def test_help_is_quick_because_torch_is_imported_late(words: tuple[str, ...]) -> None:
+    watch = f"import sys, runpy; sys.argv = {list(words[1:])!r}; \ntry: runpy.run_module({words[1]!r}, run_name='__main__')\nexcept SystemExit: pass\nassert 'torch' not in sys.modules and 'transformers' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", watch], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,80 @@
+"""`labelrounds status` counts what there is and says what comes next; `results` shows what the models make of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from labelrounds.reckoning import table
+from labelrounds.texts import text_id
+from tests.small import SmallProject, project, sentences
+
+POOL = sentences(12)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> SmallProject:
+    made = project(tmp_path)
+    made.pool(POOL)
+    return made
+
+
+def test_before_any_label_status_says_how_to_begin(here: SmallProject) -> None:
+    assert here.command("status") == "12 texts in the pool, no labels yet. Next: labelrounds draw 200 round-01.csv\n"
+
+
+def test_status_counts_labels_per_round_per_label_and_per_person(here: SmallProject) -> None:
+    here.round("01", {POOL[0]: "good", POOL[1]: "bad", POOL[2]: "good"}, "Ann")
+    here.table(
+        "data/rounds/02.csv",
+        ["id", "label", "annotator"],
+        [[text_id(POOL[0]), "bad", "Ann"], [text_id(POOL[3]), "good", "Ann"], [text_id(POOL[3]), "bad", ""]],
+    )
+    assert here.command("status") == (
+        "6 labels of 4 texts; 12 texts in the pool.\n\n"
+        "round  labels  texts  people\n"
+        "01          3      3       1\n"
+        "02          3      2       2\n\n"
+        "label  given  texts now\n"
+        "good       3          1\n"
+        "bad        3          2\n"
+        "other      0          0\n\n"
+        "person       labels\n"
+        "Ann               5\n"
+        "(not named)       1\n\n"
+        "1 texts are tied and train nothing until a later round settles them (metrics/split.csv lists them).\n"
+        "Next: dvc repro\n"
+    )
+
+
+def test_status_says_how_many_texts_wait_in_the_queue(here: SmallProject) -> None:
+    here.round("01", {POOL[0]: "good"})
+    rows = ([text_id(text), text, "good", "0.5", "0.9"] for text in POOL[:3])
+    here.table("data/queue/next.csv", ["id", "text", "suggestion", "confidence", "uncertainty"], rows)
+    assert here.command("status").endswith("Next: labelrounds next FILE.csv (2 texts wait in the queue)\n")
+    here.round("02", dict.fromkeys(POOL[1:3], "bad"))
+    assert here.command("status").endswith("Next: dvc repro\n")
+
+
+def test_before_any_result_results_say_so(here: SmallProject) -> None:
+    assert here.command("results") == "There are no results yet. Run `dvc repro`.\n"
+
+
+def test_results_show_each_labeler_and_mark_the_deployed_one(here: SmallProject) -> None:
+    here.params(recipes={"adapted": {"encoder": "adapted", "method": "supervised"}})
+    for name, f1 in (("adapted", 0.75), ("baseline", 0.5)):
+        test = {"n": 40, "f1_macro": f1, "f1_micro": f1, "accuracy": f1, "f1": {"good": f1, "bad": f1, "other": None}}
+        here.write(f"metrics/{name}.json", json.dumps({"test": test, "valid": test}))
+    here.write("metrics/predict.json", json.dumps({"n": 12, "human": 2, "auto": 6, "review": 4}))
+    shown = here.command("results")
+    assert shown.splitlines()[:3] == [
+        "labeler     macro-F1  micro-F1  accuracy   good    bad  other",
+        "adapted        0.750     0.750     0.750  0.750  0.750      -",
+        "baseline *     0.500     0.500     0.500  0.500  0.500      -",
+    ]
+    assert "F1 on 40 test texts; * is deployed." in shown
+    assert "Of 12 pool texts 2 are labelled by people, 6 (50%) are auto" in shown
+
+
+def test_a_table_without_rows_is_its_header() -> None:
+    assert table(["label", "n"], []) == "label  n"
