@@ -7,6 +7,8 @@ from ruamel.yaml import YAML
 
 from tests.conftest import Project, clone
 
+pytestmark = pytest.mark.slow  # real git and dvc
+
 POOL = "text,when\nthe parcel is late,Mon\nI love it,Tue\nwhere is my refund,Wed\n"
 LABELLED = "text,label\nthe parcel is late,complaint\nI love it,praise\nthanks a lot,praise\nso slow again,complaint\n"
 
