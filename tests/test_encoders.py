@@ -371,16 +371,17 @@ def test_the_projection_of_masked_positions_alone_gives_the_loss_of_the_whole_pr
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "places"),
-    [("bert", 64), ("roberta", 65), ("distilbert", 64), ("electra", 64), ("xlm-roberta", 65), ("gpt2", 64), ("modernbert", None), ("llama", None)],
+    [("bert", 64), ("roberta", 64), ("distilbert", 64), ("electra", 64), ("xlm-roberta", 64), ("gpt2", 64), ("modernbert", None), ("llama", None)],
 )
 def test_a_max_length_beyond_the_models_places_is_refused_and_the_last_place_works(kind: str, places: int | None, tmp_path: Path) -> None:
+    """Batches are padded to multiples of 8 tokens, so RoBERTa's 65th place here is never used."""
     machine = runtime.start(1, 1, "fp32")
     encoders.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
     encoder = encoders.open_encoder(tmp_path / "vanilla")
     for model in (encoders.load_language_model(encoder, machine)[0], encoders.load_classifier(encoder, TASK, machine)):
         encoders.check_length(model, places or 1000)
         if places:
-            with pytest.raises(UserError, match=f"max_length is {places + 1}, but the base model reads at most {places} tokens"):
+            with pytest.raises(UserError, match=f"max_length is {places + 1}, but .* Set it to {places} or less"):
                 encoders.check_length(model, places + 1)
     [row] = transformer.tokenize(["great " * 2000], encoder.tokenizer, places or 1000)
     assert len(row["input_ids"]) == (places or 1000)
