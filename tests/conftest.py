@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,15 @@ def clone(folder: Path) -> Project:
     project.run("git", "init", "-q", "-b", "main")
     project.commit("clone")
     return project
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """`runtime.start` sets variables for its process: other tests must not see them."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture

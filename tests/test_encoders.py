@@ -1,10 +1,8 @@
 """Base models: brought whole from a folder or a wheel, or refused with one clear error; and what each kind of them can do."""
 
 import json
-import os
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +18,6 @@ from tests import tiny
 MASKED = ("bert", "roberta", "distilbert", "electra", "modernbert", "xlm-roberta")
 KINDS = (*MASKED, "gpt2", "llama")
 TASK = Task("multi-class", tuple(sorted(tiny.TOPICS)))
-
-
-@pytest.fixture(autouse=True)
-def environment() -> Iterator[None]:
-    """`runtime.start` sets variables for its process: other tests must not see them."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")

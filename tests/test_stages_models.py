@@ -4,9 +4,8 @@ import csv
 import importlib
 import io
 import json
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +26,6 @@ TEST_METRICS = ("n", "fingerprint", "accuracy", "f1_micro", "f1_macro", "f1_weig
 
 class Killed(BaseException):
     """What a test raises where a process would die: nothing catches it."""
-
-
-@pytest.fixture(autouse=True)
-def environment() -> Iterator[None]:
-    """`runtime.start` sets variables for its process: other tests must not see them."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 def run(folder: Path, name: str, *arguments: str, code: int = 0) -> str:

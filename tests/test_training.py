@@ -1,7 +1,6 @@
 """Training: the same bytes every time, also when it is killed anywhere; the best epoch, and no epoch too many."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,6 @@ STEPS = 6  # per epoch: 24 rows in batches of 4
 
 class Killed(BaseException):
     """What a test raises where a process would die: nothing catches it."""
-
-
-@pytest.fixture(autouse=True)
-def environment() -> Iterator[None]:
-    """`runtime.start` sets variables for its process: other tests must not see them."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")
