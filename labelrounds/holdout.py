@@ -7,6 +7,10 @@ holds, cannot move a text into or out of the validation and test sets.
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from labelrounds import pool
+from labelrounds.texts import near_duplicate_key
 
 SIDES = ("train", "valid", "test")
 Node = str
@@ -85,3 +89,42 @@ def sides(holdout: Mapping[str, Node], groups: Groups, salt: str, valid: float, 
         root = groups.root(node)
         smallest[root] = min(smallest.get(root, node), node)
     return {root: side(node, salt, valid, test) for root, node in smallest.items()}
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The drawn sides: of any text, and of any row of the pool."""
+
+    groups: Groups
+    side_of_group: Mapping[Node, str]
+
+    def side(self, text: str) -> str:
+        """Returns the side of a labelled text."""
+        return self.side_of_group.get(self.groups.root(key_node(near_duplicate_key(text))), "train")
+
+    def holds(self, row: pool.PoolText) -> bool:
+        """Says whether a pool text is held out, by its own key or by its group."""
+        nodes = [key_node(near_duplicate_key(row.text)), *map(group_node, group_of(row))]
+        return any(self.side_of_group.get(self.groups.root(node), "train") != "train" for node in nodes)
+
+
+def group_of(row: pool.PoolText) -> list[str]:
+    """Returns the value of the pool's `group` column, in a list that is empty where there is none."""
+    value = row.own.get(pool.GROUP, "").strip()
+    return [value] if value else []
+
+
+def draw(
+    labelled: Iterable[str], holdout: Mapping[str, str], rows: Callable[[], Iterable[pool.PoolText]], salt: str, valid: float, test: float
+) -> Holdout:
+    """Returns the sides for the labelled texts.
+
+    holdout : {id: text} of those that the holdout rounds label; rows : the pool, read anew per call, to follow its groups
+    """
+
+    def links() -> Iterable[tuple[Node, Node]]:
+        return ((key_node(near_duplicate_key(row.text)), group_node(group)) for row in rows() for group in group_of(row))
+
+    groups = connect((key_node(near_duplicate_key(text)) for text in labelled), links)
+    drawn = {identity: key_node(near_duplicate_key(text)) for identity, text in holdout.items()}
+    return Holdout(groups, sides(drawn, groups, salt, valid, test))

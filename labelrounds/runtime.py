@@ -36,7 +36,7 @@ def start(seed: int, threads: int, precision: str, max_length: int | None = None
     import torch
 
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms says the same, after a second of imports
     torch.utils.deterministic.fill_uninitialized_memory = False  # it fills every new tensor, for operations we do not use
     torch.backends.cudnn.benchmark = False
     random.seed(seed)

@@ -24,6 +24,11 @@ def indicator(labels: Iterable[Iterable[str]], task: Task) -> np.ndarray:
     return matrix
 
 
+def labels(matrix: np.ndarray, task: Task) -> list[tuple[str, ...]]:
+    """Returns the labels of each row of an indicator matrix."""
+    return [tuple(task.labels[number] for number in np.flatnonzero(row)) for row in matrix]
+
+
 def summary(gold: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, task: Task) -> dict[str, Any]:
     """Returns accuracy, F1 (micro, macro, weighted, per label), ROC AUC and, for multi-label, Jaccard.
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from labelrounds import files, labelers, params, runtime, scores, tables
+from labelrounds import examples, files, labelers, params, runtime, scores
 from labelrounds.errors import Command
 
-SPLIT = Path("data/split")
 METRICS = Path("metrics")
 
 
@@ -18,9 +17,10 @@ METRICS = Path("metrics")
 @click.argument("name")
 def main(name: str) -> None:
     settings = params.load()
-    with files.unchanged(labelers.ROOT / name, SPLIT / "valid.csv", SPLIT / "test.csv"):
+    with files.unchanged(labelers.ROOT / name, examples.VALID, examples.TEST):
         labeler = labelers.load(labelers.ROOT / name, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
-        results = {side: measure(labeler, SPLIT / f"{side}.csv", settings.predict.batch_size) for side in ("test", "valid")}
+        batch_size = settings.predict.batch_size
+        results = {"test": measure(labeler, examples.TEST, batch_size), "valid": measure(labeler, examples.VALID, batch_size)}
     summary = {side: result["summary"] for side, result in results.items()}
     test = results["test"]
     folder = METRICS / name
@@ -35,19 +35,19 @@ def main(name: str) -> None:
 def measure(labeler, path, batch_size):
     """Returns the metrics of `labeler` on a file of the split, with its per-text predictions."""
     task = labeler.card.schema
-    rows = list(tables.rows(path))
-    gold = scores.indicator([task.parse(row.cells[task.column], row.where) for row in rows], task)
-    probabilities = labeler.scores([row.cells["text"] for row in rows], batch_size)
+    found = examples.read(path, task)
+    gold = found.gold
+    probabilities = labeler.scores(found.texts, batch_size)
     decided = labelers.decide(probabilities, labeler.card)
     predicted = scores.indicator(decided, task)
     summary = scores.summary(gold, predicted, probabilities, task)
     return {
-        "summary": {"n": len(rows), "fingerprint": files.sha256(path)[:16], **summary},
+        "summary": {"n": len(found), "fingerprint": files.sha256(path)[:16], **summary},
         "labels": scores.per_label(gold, predicted, probabilities, task),
         "confusion": scores.confusion(gold, predicted, task),
         "rows": [
-            (row.cells["id"], row.cells[task.column], task.spell(labels), *(f"{value:.6f}" for value in line))
-            for row, labels, line in zip(rows, decided, probabilities, strict=True)
+            (identity, task.spell(true), task.spell(said), *(f"{value:.6f}" for value in line))
+            for identity, true, said, line in zip(found.ids, scores.labels(gold, task), decided, probabilities, strict=True)
         ],
     }
 

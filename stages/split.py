@@ -12,7 +12,6 @@ import click
 
 from labelrounds import files, holdout, params, pool, rounds
 from labelrounds.errors import Command, UserError, at, first_of
-from labelrounds.texts import near_duplicate_key
 
 OUT = Path("data/split")
 METRICS = Path("metrics")
@@ -29,23 +28,20 @@ def main() -> None:
         # Membership of validation and test comes from the holdout rounds alone; a later round may correct a label.
         first = rounds.settle((a for a in annotations if a.round in held_rounds), task)
         texts, pool_size, grouped = read_texts(annotations, source, column)
-        keys = {identity: holdout.key_node(near_duplicate_key(text)) for identity, text in texts.items()}
-        groups = holdout.connect(keys.values(), lambda: links(source, column) if grouped else ())
-        side_of_group = holdout.sides(
-            {identity: keys[identity] for identity in first.labels}, groups, settings.split.salt, settings.split.valid, settings.split.test
+        held = holdout.draw(
+            texts.values(),
+            {identity: texts[identity] for identity in first.labels},
+            lambda: pool.stream(source, column) if grouped else (),
+            settings.split.salt,
+            settings.split.valid,
+            settings.split.test,
         )
-        sides = {identity: side_of_group.get(groups.root(node), "train") for identity, node in keys.items()}
-        members: dict[str, list[tuple[str, rounds.Settled]]] = {name: [] for name in holdout.SIDES}
-        cases = decided(verdict, task)
-        for identity in sorted(texts):
-            if identity in first.labels and sides[identity] != "train":
-                members[sides[identity]].append((identity, verdict.labels.get(identity, first.labels[identity])))
-            elif sides[identity] != "train":
-                cases.append((identity, "near a held-out text: not trained on", verdict_round(verdict, identity), sides[identity]))
-            elif identity in verdict.labels:
-                members["train"].append((identity, verdict.labels[identity]))
+        sides = {identity: held.side(text) for identity, text in texts.items()}
+        members, near = assign(sides, first, verdict)
         check_members(members, task)
-        heldout, in_pool = read_heldout(source, column, texts, groups, side_of_group)
+        heldout, in_pool = read_heldout(source, column, texts, held)
+        cases = decided(verdict, task)
+        cases += [(identity, "near a held-out text: not trained on", verdict_round(verdict, identity), sides[identity]) for identity in near]
         cases += [(identity, "not in the pool", "", "") for identity in sorted(set(texts) - in_pool)]
 
     fingerprint = write_split(members, verdict, sides, texts, heldout, task)
@@ -111,11 +107,21 @@ def read_texts(annotations, source, column):
     return texts, size, grouped
 
 
-def links(source, column):
-    """Yields (key, group) of every pool text that has a group."""
-    for row in pool.stream(source, column):
-        if group := row.own.get(pool.GROUP, "").strip():
-            yield holdout.key_node(near_duplicate_key(row.text)), holdout.group_node(group)
+def assign(sides, first, verdict):
+    """Returns ({side: [(id, what people say)]}, ids near a held-out text, which nobody may train on).
+
+    first : what the holdout rounds say; only their texts are ever in validation and test
+    """
+    members: dict[str, list[tuple[str, rounds.Settled]]] = {name: [] for name in holdout.SIDES}
+    near = []
+    for identity, side in sorted(sides.items()):
+        if identity in first.labels and side != "train":
+            members[side].append((identity, verdict.labels.get(identity, first.labels[identity])))
+        elif side != "train":
+            near.append(identity)
+        elif identity in verdict.labels:
+            members["train"].append((identity, verdict.labels[identity]))
+    return members, near
 
 
 def decided(verdict, task):
@@ -152,20 +158,16 @@ def check_members(members, task):
             )
 
 
-def read_heldout(source, column, texts, groups, side_of_group):
+def read_heldout(source, column, texts, held):
     """Returns the ids of all held-out texts of the pool, near-duplicates and groups included, and the labelled ids in the pool.
 
     Texts of the pool alone: an id from a later round would re-run `adapt`, which reads nothing else.
     """
-    held_groups = {root for root, name in side_of_group.items() if name != "train"}
     heldout, in_pool = set(), set()
     for row in pool.stream(source, column):
         if row.id in texts:
             in_pool.add(row.id)
-        nodes = [holdout.key_node(near_duplicate_key(row.text))]
-        if group := row.own.get(pool.GROUP, "").strip():
-            nodes.append(holdout.group_node(group))
-        if any(groups.root(node) in held_groups for node in nodes):
+        if held.holds(row):
             heldout.add(row.id)
     return heldout, in_pool
 

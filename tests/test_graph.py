@@ -19,7 +19,7 @@ FLOORS = [
     {"cli"},
     {"init", "demo"},
     {"importing", "drawing", "reckoning", "asking"},
-    {"scores", "acquisition", "labelers", "labelers.transformer", "labelers.linear", "training", "dropout", "encoders", "runtime"},
+    {"scores", "acquisition", "classifier", "examples", "labelers", "labelers.transformer", "labelers.linear", "training", "dropout", "encoders", "runtime"},
     {"holdout", "rounds", "queue", "pool", "params", "schema"},
     {"tables", "downloads", "scratch", "texts", "files", "errors"},
 ]

@@ -87,6 +87,12 @@ def load(folder: str | Path, runtime: Any = None) -> Labeler:
     return module.load(folder, card, runtime)
 
 
+def new_card(kind: str, task: Task, trained_on: Path, n: int, max_length: int | None = None, base: dict[str, Any] | None = None) -> Card:
+    """Returns the card of a labeler trained on the `n` texts of the file `trained_on`, not calibrated yet."""
+    thresholds = [0.5] * len(task.labels)
+    return Card(kind, task.type, list(task.labels), thresholds, 1.0, max_length, base, {"n": n, "fingerprint": files.sha256(trained_on)[:16]})
+
+
 def read_card(folder: str | Path) -> Card:
     """Returns the card of the labeler in `folder`; none there is a UserError."""
     path = Path(folder) / CARD
@@ -104,6 +110,14 @@ def write_card(folder: str | Path, card: Card, libraries: tuple[str, ...]) -> No
     """Writes labeler.json with the versions of the libraries that the labeler needs."""
     versions = {name: importlib.metadata.version(name) for name in libraries}
     files.write_json(Path(folder) / CARD, {**asdict(card), "versions": versions})
+
+
+def probabilities(logits: np.ndarray, card: Card) -> np.ndarray:
+    """Returns float32 scores for logits of shape (n, k): a softmax over the labels, or one sigmoid per label."""
+    from scipy.special import expit, softmax
+
+    scaled = logits / card.temperature
+    return (expit(scaled) if card.task == "multi-label" else softmax(scaled, axis=1)).astype(np.float32)
 
 
 def decide(scores: np.ndarray, card: Card) -> list[tuple[str, ...]]:

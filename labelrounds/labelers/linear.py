@@ -32,13 +32,14 @@ class LinearLabeler:
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns float32 probabilities of shape (n_texts, n_labels)."""
-        from scipy.special import expit, softmax
+        return labelers.probabilities(self.logits(texts, batch_size, progress), self.card)
 
+    def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
+        """Returns what the regression says before calibration, float64 of shape (n_texts, n_labels)."""
         logits = np.asarray(features(texts, self.vectorizers) @ self.weights.T) + self.bias
         if progress:
             progress(len(texts))
-        probabilities = expit(logits) if self.card.task == "multi-label" else softmax(logits, axis=1)
-        return probabilities.astype(np.float32)
+        return logits
 
     def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
         """Returns the TF-IDF features projected to at most 128 random directions (Achlioptas 2003)."""

@@ -26,12 +26,11 @@ class TransformerLabeler:
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns float32 probabilities of shape (n_texts, n_labels)."""
-        import torch
+        return labelers.probabilities(self.logits(texts, batch_size, progress), self.card)
 
-        logits = self._run(texts, batch_size, lambda model, batch: model(**batch).logits, progress) / self.card.temperature
-        if self.card.task == "multi-label":
-            return torch.sigmoid(torch.from_numpy(logits)).numpy()
-        return torch.softmax(torch.from_numpy(logits), dim=-1).numpy()
+    def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
+        """Returns what the head says before calibration, float32 of shape (n_texts, n_labels)."""
+        return self._run(texts, batch_size, lambda model, batch: model(**batch).logits, progress)
 
     def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
         """Returns the mean of the last hidden states over each text's tokens, of shape (n_texts, hidden size)."""
