@@ -54,13 +54,26 @@ def atomic(path: str | Path, mode: str = "w", new: bool = False) -> Iterator[Any
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         if new:
-            os.link(temporary, path)
-            os.unlink(temporary)
+            _take_name(temporary, path)
         else:
             os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _take_name(temporary: str, path: Path) -> None:
+    """Gives a file its name unless somebody has it: a link fails then, a rename would replace."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        # exFAT and some network file systems know no links: an empty file takes the name first.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        os.replace(temporary, path)
+    else:
+        os.unlink(temporary)
 
 
 def _umask() -> int:

@@ -1,6 +1,7 @@
 """Files and folders appear whole or not at all, and their digests tell when a byte has changed."""
 
 import csv
+import errno
 import io
 import os
 import stat
@@ -38,7 +39,13 @@ def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: P
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_a_new_file_never_replaces_one_that_is_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("links", [True, False], ids=["with links", "without links, as on exFAT"])
+def test_a_new_file_never_replaces_one_that_is_there(links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
     target = tmp_path / "01.csv"
     files.write_csv(target, ["a"], [["1"]], new=True)
     with pytest.raises(FileExistsError):
