@@ -224,11 +224,23 @@ def _load(kind: Any, encoder: Encoder, **options: Any) -> Any:
     import torch
 
     try:
-        return kind.from_pretrained(
+        loaded = kind.from_pretrained(
             encoder.folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, **options
         )
     except (ValueError, OSError) as error:
         raise UserError(f"{at(encoder.folder)}: the model cannot be loaded ({str(error).strip().splitlines()[0]}).") from None
+    _check_vocabulary(loaded[0] if options.get("output_loading_info") else loaded, encoder)
+    return loaded
+
+
+def _check_vocabulary(model: Any, encoder: Encoder) -> None:
+    """Raises a UserError if the tokenizer knows tokens for which the model has no vector."""
+    vectors, tokens = model.get_input_embeddings().num_embeddings, len(encoder.tokenizer)
+    if tokens > vectors:
+        raise UserError(
+            f"{at(encoder.folder)}: the tokenizer has {tokens} tokens, but the model has vectors for {vectors}: they do not belong together. "
+            "Choose another base, or resize the model's embeddings and save both again."
+        )
 
 
 def check_length(model: Any, max_length: int) -> None:

@@ -375,3 +375,15 @@ def test_a_max_length_beyond_the_models_places_is_refused_and_the_last_place_wor
     [row] = transformer.tokenize(["great " * 2000], encoder.tokenizer, places or 1000)
     assert len(row["input_ids"]) == (places or 1000)
     assert model(**training.pad([row], encoder.tokenizer)).logits.shape == (1, 3)
+
+
+@pytest.mark.slow
+def test_a_tokenizer_with_more_tokens_than_the_model_has_vectors_is_refused(tmp_path: Path) -> None:
+    source = tiny.model(tmp_path / "source")
+    words = tiny.tokenizer()
+    words.add_tokens(["labelrounds"])
+    words.save_pretrained(source)
+    encoders.bring(str(source), tmp_path / "vanilla")
+    encoder = encoders.open_encoder(tmp_path / "vanilla")
+    with pytest.raises(UserError, match=rf"{len(words)} tokens, but the model has vectors for {len(words) - 1}"):
+        encoders.load_classifier(encoder, TASK, runtime.start(1, 1, "fp32"))
