@@ -9,7 +9,10 @@ PYTHON ?= python3
 WORKERS ?= 2
 # Further words for the command behind a target: make test ARGS="-k rounds", make verify ARGS=--worktree
 ARGS ?=
+# The stamp holds the folder's place: the commands in a .venv that has moved along with its folder no longer start.
 INSTALLED := .venv/.installed
+MOVED := $(shell [ -s $(INSTALLED) ] && [ "$$(cat $(INSTALLED))" != "$(CURDIR)" ] && echo yes)
+$(if $(MOVED),$(eval .PHONY: $(INSTALLED)))
 # `dvc repro` finds `python`, `labelrounds` and `dvc` in the environment made here, whatever else is installed.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -45,6 +48,7 @@ verify: $(INSTALLED) ## run the pipeline in two fresh clones and compare every b
 fresh: $(if $(shell command -v dvc),,$(INSTALLED)) ## say whether dvc.lock fits code, params and labels; needs no data
 	@failed=; out=$$(dvc repro --dry --allow-missing --keep-going 2>&1) || failed=yes; \
 	stale=$$(sed -nE "s/^(Running stage|ERROR: failed to reproduce) '([^']*)'.*/  \2/p" <<<"$$out"); \
+	for file in $$(sed -nE 's/^ *- path: (metrics\/.*)$$/\1/p' dvc.lock); do [ -e "$$file" ] || stale+=$$'\n'"  $$file (missing)"; done; \
 	if [ -n "$$stale" ]; then \
 	  echo "Stale: dvc.lock or a metrics file does not fit the code, the parameters or the data of"; \
 	  echo "$$stale"; \
@@ -63,6 +67,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "make needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is not: type, for instance, make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Setting up .venv: this takes a few minutes, once."
-	@$(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(if $(MOVED),--clear) .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@.venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt torch==2.13.0 -e ".[test]"
-	@touch $@
+	@echo '$(CURDIR)' > $@

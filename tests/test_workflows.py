@@ -187,7 +187,7 @@ def test_make_says_which_python_it_needs(tmp_path: Path) -> None:
 
 
 FIRST = "import sys\nfrom pathlib import Path\nPath('upper.csv').write_text(Path('pool.csv').read_text().upper())\n"
-SECOND = "from pathlib import Path\nPath('n.json').write_text('{\"n\": %d}' % len(Path('upper.csv').read_text()))\n"
+SECOND = "from pathlib import Path\nPath('metrics').mkdir(exist_ok=True)\nPath('metrics/n.json').write_text('{\"n\": %d}' % len(Path('upper.csv').read_text()))\n"
 PIPELINE = """
 stages:
   upper:
@@ -199,7 +199,7 @@ stages:
     cmd: python count.py
     deps: [count.py, upper.csv]
     metrics:
-    - n.json: {cache: false}
+    - metrics/n.json: {cache: false}
 """
 
 
@@ -269,8 +269,14 @@ def test_every_branch_of_the_pipeline_is_looked_at_and_data_change_nothing_about
 
 @pytest.mark.slow
 def test_a_metric_that_was_typed_by_hand_is_found(without_data: Project) -> None:
-    without_data.write("n.json", '{"n": 99}')
+    without_data.write("metrics/n.json", '{"n": 99}')
     assert "of\n  count\nand" in fresh(without_data, code=2)
+
+
+@pytest.mark.slow
+def test_a_metric_that_is_not_there_is_found(without_data: Project) -> None:
+    (without_data.folder / "metrics/n.json").unlink()
+    assert "metrics/n.json (missing)" in fresh(without_data, code=2)
 
 
 @pytest.mark.slow
