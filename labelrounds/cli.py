@@ -162,6 +162,59 @@ def results() -> None:
 
 
 @main.command()
+@click.argument("revision", required=False, metavar="[REV")
+@click.argument("other", required=False, metavar="[REV2]]")
+@click.option("--labeler", metavar="NAME", help="The labeler to compare.  [default: the deployed one]")
+@click.option("--against", metavar="NAME", help="Another labeler, at REV, to compare it with.  [default: the same one]")
+@click.option("--json", "as_json", is_flag=True, help="Everything as JSON, with all texts that flipped.")
+@click.option("--md", "as_markdown", is_flag=True, help="Markdown for a pull request: ids, no texts.")
+def compare(revision: str | None, other: str | None, labeler: str | None, against: str | None, as_json: bool, as_markdown: bool) -> None:
+    """Say whether the labeler at REV2 is better than at REV.
+
+    Without REV2 the working tree is compared with REV; without both, two labelers of the working tree with each other.
+    It reads what each said of the test texts from git (metrics/NAME/test.csv): no data, no model.
+    """
+    import json
+
+    from labelrounds import compare, params
+
+    settings = params.load()
+    if as_json and as_markdown:
+        raise click.UsageError("--json and --md exclude each other.")
+    name = labeler or settings.deploy
+    if revision is None and against in (None, name):
+        raise click.UsageError("Name a revision to compare with (labelrounds compare HEAD), or another labeler (--against baseline).")
+    before, after = compare.read_side(revision, against or name), compare.read_side(other, name)
+    found = compare.compare(before, after, settings.seed)
+    if as_markdown:
+        click.echo(compare.as_markdown(found))
+        return
+    found = compare.with_texts(found, settings)
+    click.echo(json.dumps(compare.as_dict(found), indent=2, ensure_ascii=False) if as_json else compare.as_text(found))
+
+
+@main.command()
+@click.option("--labeler", metavar="NAME", help="Which labeler.  [default: the deployed one]")
+@click.option("--json", "as_json", is_flag=True, help="A list of JSON objects, oldest first.")
+@click.option("--plot", "path", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw it, too.")
+def history(labeler: str | None, as_json: bool, path: Path | None) -> None:
+    """Show what each round bought: macro-F1 with its interval, from git history."""
+    import json
+
+    from labelrounds import history, params
+
+    settings = params.load()
+    name = labeler or settings.deploy
+    entries, notes = history.read(name, settings.seed)
+    if path:
+        history.plot(entries, name, path)
+    click.echo(json.dumps(history.as_list(entries), indent=2) if as_json else history.as_text(entries, name))
+    if not as_json:
+        for line in [*notes, *([f"Drawn in {at(path)}."] if path else [])]:
+            click.echo(f"\n{line}")
+
+
+@main.command()
 @click.argument("texts", nargs=-1)
 @click.option("--file", "source", help="Read texts from a file: a table with the text column, or one text per line; `-` for standard input.")
 @click.option("--labeler", "name", help="Which labeler to ask.  [default: the deployed one]")

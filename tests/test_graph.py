@@ -18,9 +18,10 @@ STAGES = {**PIPELINE["stages"], **DEMO["stages"]}
 FLOORS = [
     {"cli"},
     {"init", "demo"},
-    {"importing", "drawing", "reckoning", "asking"},
+    {"importing", "drawing", "reckoning", "asking", "compare", "history"},
     {
         "scores",
+        "bootstrap",
         "acquisition",
         "classifier",
         "examples",
@@ -32,8 +33,8 @@ FLOORS = [
         "encoders",
         "runtime",
     },
-    {"holdout", "rounds", "queue", "pool", "params", "schema"},
-    {"tables", "downloads", "scratch", "texts", "files", "errors"},
+    {"holdout", "rounds", "queue", "pool", "params", "schema", "lineage"},
+    {"tables", "downloads", "scratch", "texts", "revisions", "files", "errors"},
 ]
 
 
