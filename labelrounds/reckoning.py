@@ -60,14 +60,22 @@ def show_results(settings: params.Params) -> None:
         if path.is_file():
             test = json.loads(path.read_text(encoding="utf-8"))["test"]
             n = test["n"]
+            low, high = test.get("ci95", {}).get("f1_macro", (None, None))  # metrics of an older version have none
             rows.append(
-                [name + (" *" if name == settings.deploy else ""), test["f1_macro"], test["f1_micro"], test["accuracy"], *test["f1"].values()]
+                [
+                    name + (" *" if name == settings.deploy else ""),
+                    test["f1_macro"],
+                    None if low is None else f"{low:.3f} to {high:.3f}",
+                    test["f1_micro"],
+                    test["accuracy"],
+                    *test["f1"].values(),
+                ]
             )
     if not rows:
         click.echo("There are no results yet. Run `dvc repro`.")
         return
-    click.echo(table(["labeler", "macro-F1", "micro-F1", "accuracy", *settings.task.labels], rows))
-    click.echo(f"\nF1 on {n} test texts; * is deployed.")
+    click.echo(table(["labeler", "macro-F1", "95 % interval", "micro-F1", "accuracy", *settings.task.labels], rows))
+    click.echo(f"\nF1 on {n} test texts; * is deployed. Is one better than another? labelrounds compare --against NAME")
     predicted = METRICS / "predict.json"
     if predicted.is_file():
         counts = json.loads(predicted.read_text(encoding="utf-8"))

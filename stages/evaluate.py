@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from labelrounds import examples, files, labelers, params, runtime, scores
+from labelrounds import bootstrap, examples, files, labelers, params, runtime, scores
 from labelrounds.errors import Command
 
 METRICS = Path("metrics")
@@ -19,8 +19,8 @@ def main(name: str) -> None:
     settings = params.load()
     with files.unchanged(labelers.ROOT / name, examples.VALID, examples.TEST):
         labeler = labelers.load(labelers.ROOT / name, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
-        batch_size = settings.predict.batch_size
-        results = {"test": measure(labeler, examples.TEST, batch_size), "valid": measure(labeler, examples.VALID, batch_size)}
+        sides = {"test": examples.TEST, "valid": examples.VALID}
+        results = {side: measure(labeler, path, settings.predict.batch_size, settings.seed) for side, path in sides.items()}
     summary = {side: result["summary"] for side, result in results.items()}
     test = results["test"]
     folder = METRICS / name
@@ -29,11 +29,18 @@ def main(name: str) -> None:
     files.write_csv(folder / "confusion.csv", *test["confusion"])
     files.write_json(METRICS / f"{name}.json", summary)
     shown = summary["test"]
-    click.echo(f"evaluate {name}: test macro-F1 {shown['f1_macro']:.3f}, micro-F1 {shown['f1_micro']:.3f} on {shown['n']} texts.")
+    low, high = shown["ci95"]["f1_macro"]
+    click.echo(
+        f"evaluate {name}: test macro-F1 {shown['f1_macro']:.3f} (95 % interval {low:.3f} to {high:.3f}), "
+        f"micro-F1 {shown['f1_micro']:.3f} on {shown['n']} texts."
+    )
 
 
-def measure(labeler, path, batch_size):
-    """Returns the metrics of `labeler` on a file of the split, with its per-text predictions."""
+def measure(labeler, path, batch_size, seed):
+    """Returns the metrics of `labeler` on a file of the split, with their intervals and its per-text predictions.
+
+    The intervals are lists, which `dvc metrics diff` leaves out: it stays one line per score.
+    """
     task = labeler.card.schema
     found = examples.read(path, task)
     gold = found.gold
@@ -42,7 +49,12 @@ def measure(labeler, path, batch_size):
     predicted = scores.indicator(decided, task)
     summary = scores.summary(gold, predicted, probabilities, task)
     return {
-        "summary": {"n": len(found), "fingerprint": files.sha256(path)[:16], **summary},
+        "summary": {
+            "n": len(found),
+            "fingerprint": files.sha256(path)[:16],
+            **summary,
+            "ci95": bootstrap.intervals(gold, predicted, probabilities, task, seed),
+        },
         "labels": scores.per_label(gold, predicted, probabilities, task),
         "confusion": scores.confusion(gold, predicted, task),
         "rows": [

@@ -173,6 +173,7 @@ def test_a_second_round_trains_again_but_never_adapts_again_nor_moves_the_test_s
     assert counts["rounds"]["02"]["train"] == 12 and counts["rounds"]["02"]["test"] == 0
     table = project.run("dvc", "metrics", "diff").stdout
     assert "metrics/split.json" in table and "train" in table
+    assert "ci95" in project.read("metrics/adapted.json") and "ci95" not in table, "intervals are lists, and the table stays one line per score"
 
 
 def test_going_back_to_an_older_round_takes_its_results_from_the_cache(chinese) -> None:

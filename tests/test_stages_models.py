@@ -21,7 +21,7 @@ from tests.conftest import Project, clone
 
 LABELS = sorted(tiny.TOPICS)
 STRATEGIES = params.STRATEGIES
-TEST_METRICS = ("n", "fingerprint", "accuracy", "f1_micro", "f1_macro", "f1_weighted", "roc_auc", "f1")
+TEST_METRICS = ("n", "fingerprint", "accuracy", "f1_micro", "f1_macro", "f1_weighted", "roc_auc", "f1", "ci95")
 
 
 class Killed(BaseException):
@@ -123,6 +123,9 @@ def assert_measured(project: Project, name: str, multi_label: bool = False) -> d
         assert set(found) == {*TEST_METRICS, *(["jaccard"] if multi_label else [])}
         assert list(found["f1"]) == LABELS
         assert found["n"] == split[side]
+        assert set(found["ci95"]) == set(found) - {"n", "fingerprint", "ci95"} and list(found["ci95"]["f1"]) == LABELS
+        low, high = found["ci95"]["f1_macro"]
+        assert 0 <= low <= found["f1_macro"] <= high <= 1
     assert metrics["test"]["fingerprint"] == split["fingerprint"]
     column = "labels" if multi_label else "label"
     gold = {row["id"]: row[column] for row in csv_rows(project, "data/split/test.csv")}

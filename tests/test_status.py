@@ -63,14 +63,16 @@ def test_before_any_result_results_say_so(here: SmallProject) -> None:
 def test_results_show_each_labeler_and_mark_the_deployed_one(here: SmallProject) -> None:
     here.params(recipes={"adapted": {"encoder": "adapted", "method": "supervised"}})
     for name, f1 in (("adapted", 0.75), ("baseline", 0.5)):
+        ci95 = {"f1_macro": [f1 - 0.125, f1 + 0.125]} if name == "adapted" else None  # the baseline is as an older version measured it
         test = {"n": 40, "f1_macro": f1, "f1_micro": f1, "accuracy": f1, "f1": {"good": f1, "bad": f1, "other": None}}
+        test |= {"ci95": ci95} if ci95 else {}
         here.write(f"metrics/{name}.json", json.dumps({"test": test, "valid": test}))
     here.write("metrics/predict.json", json.dumps({"n": 12, "human": 2, "auto": 6, "review": 4}))
     shown = here.command("results")
     assert shown.splitlines()[:3] == [
-        "labeler     macro-F1  micro-F1  accuracy   good    bad  other",
-        "adapted        0.750     0.750     0.750  0.750  0.750      -",
-        "baseline *     0.500     0.500     0.500  0.500  0.500      -",
+        "labeler     macro-F1  95 % interval   micro-F1  accuracy   good    bad  other",
+        "adapted        0.750  0.625 to 0.875     0.750     0.750  0.750  0.750      -",
+        "baseline *     0.500  -                  0.500     0.500  0.500  0.500      -",
     ]
     assert "F1 on 40 test texts; * is deployed." in shown
     assert "Of 12 pool texts 2 are labelled by people, 6 (50%) are auto" in shown
