@@ -103,6 +103,7 @@ def test_every_dvc_command_that_is_typed_has_valid_options() -> None:
 def test_every_labelrounds_command_that_is_typed_exists() -> None:
     calls = typed("labelrounds")
     assert ["results"] in calls
+    assert ["compare", "--md", "$BASE"] in calls
     for name, *words in calls:
         cli.main.commands[name].make_context(name, words)
 
