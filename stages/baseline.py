@@ -1,11 +1,11 @@
 """Train the linear baseline on the same texts: what a transformer must beat.
 
-data/split/train.csv ──► models/labeler/baseline
+data/split/{train,valid}.csv ──► models/labeler/baseline
 """
 
 import click
 
-from labelrounds import examples, files, labelers, params
+from labelrounds import calibration, examples, files, labelers, params
 from labelrounds.errors import Command
 from labelrounds.labelers import linear
 
@@ -14,10 +14,11 @@ from labelrounds.labelers import linear
 def main() -> None:
     settings = params.load()
     task = settings.labelled_task()
-    with files.unchanged(examples.TRAIN):
-        train = examples.read(examples.TRAIN, task)
+    with files.unchanged(examples.TRAIN, examples.VALID):
+        train, valid = examples.read(examples.TRAIN, task), examples.read(examples.VALID, task)
         trained = linear.train(train.texts, train.gold, task, settings.baseline.inverse_regularization, settings.seed)
         card = labelers.new_card("linear", task, examples.TRAIN, len(train))
+        card = calibration.calibrated(card, linear.LinearLabeler(card, "", *trained).logits(valid.texts, len(valid)), valid.gold)
     linear.save(*trained, card, labelers.ROOT / "baseline")
     click.echo(f"baseline: {len(train)} texts, {trained[1].shape[1]} features.")
 

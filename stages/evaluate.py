@@ -1,16 +1,18 @@
 """Measure one labeler on the validation and test texts.
 
-models/labeler/NAME, data/split/{valid,test}.csv ──► metrics/NAME.json, metrics/NAME/{test,labels,confusion}.csv
+models/labeler/NAME, data/split/{valid,test}.csv ──► metrics/NAME.json, metrics/NAME/{test,labels,confusion,reliability}.csv
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from labelrounds import bootstrap, examples, files, labelers, params, runtime, scores
+from labelrounds import bootstrap, calibration, examples, files, labelers, params, runtime, scores
 from labelrounds.errors import Command
 
 METRICS = Path("metrics")
+RELIABILITY = ["scores", "bin", "n", "confidence", "right"]
 
 
 @click.command(cls=Command)
@@ -27,6 +29,7 @@ def main(name: str) -> None:
     files.write_csv(folder / "test.csv", ["id", "gold", "predicted", *(f"score_{label}" for label in labeler.card.labels)], test["rows"])
     files.write_csv(folder / "labels.csv", list(test["labels"][0]), (row.values() for row in test["labels"]))
     files.write_csv(folder / "confusion.csv", *test["confusion"])
+    files.write_csv(folder / "reliability.csv", RELIABILITY, test["reliability"])
     files.write_json(METRICS / f"{name}.json", summary)
     shown = summary["test"]
     low, high = shown["ci95"]["f1_macro"]
@@ -44,19 +47,32 @@ def measure(labeler, path, batch_size, seed):
     task = labeler.card.schema
     found = examples.read(path, task)
     gold = found.gold
-    probabilities = labeler.scores(found.texts, batch_size)
+    logits = labeler.logits(found.texts, batch_size)
+    probabilities = labelers.probabilities(logits, labeler.card)
     decided = labelers.decide(probabilities, labeler.card)
     predicted = scores.indicator(decided, task)
     summary = scores.summary(gold, predicted, probabilities, task)
+    raw = labelers.probabilities(logits, replace(labeler.card, temperature=1.0, platt=None))
+    bins = {
+        name: calibration.reliability(*calibration.claims(some, gold, task.multi_label))
+        for name, some in (("raw", raw), ("calibrated", probabilities))
+    }
+    errors = scores.rounded({"ece": calibration.error(bins["calibrated"]), "ece_raw": calibration.error(bins["raw"])})
     return {
         "summary": {
             "n": len(found),
             "fingerprint": files.sha256(path)[:16],
             **summary,
+            **errors,
             "ci95": bootstrap.intervals(gold, predicted, probabilities, task, seed),
         },
         "labels": scores.per_label(gold, predicted, probabilities, task),
         "confusion": scores.confusion(gold, predicted, task),
+        "reliability": [
+            (name, number, row["n"], f"{row['confidence']:.6f}", f"{row['right']:.6f}")
+            for name, rows in bins.items()
+            for number, row in enumerate(rows, 1)
+        ],
         "rows": [
             (identity, task.spell(true), task.spell(said), *(f"{value:.6f}" for value in line))
             for identity, true, said, line in zip(found.ids, scores.labels(gold, task), decided, probabilities, strict=True)

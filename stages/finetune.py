@@ -1,4 +1,4 @@
-"""Fine-tune one recipe's encoder on the labelled texts; the best epoch by validation macro-F1 is kept.
+"""Fine-tune one recipe's encoder on the labelled texts; the best epoch by validation macro-F1 is kept, and calibrated.
 
 data/split/{train,valid}.csv, models/encoder/… ──► models/labeler/NAME
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from labelrounds import classifier, encoders, examples, files, labelers, params, runtime
+from labelrounds import calibration, classifier, encoders, examples, files, labelers, params, runtime
 from labelrounds.errors import Command, UserError, did_you_mean
 from labelrounds.labelers import transformer
 from labelrounds.scratch import scratch
@@ -31,6 +31,8 @@ def main(name: str) -> None:
         model, epochs = classifier.train(
             encoder, card, train, valid, settings.finetune, folder, machine, settings.runtime.checkpoint_seconds, f"finetune {name}"
         )
+        trained = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
+        card = calibration.calibrated(card, trained.logits(valid.texts, settings.finetune.batch_size), valid.gold)
         transformer.save(model, encoder.tokenizer, card, labelers.ROOT / name)
     best = max(epochs, key=lambda epoch: epoch.score)
     click.echo(

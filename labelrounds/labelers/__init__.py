@@ -27,7 +27,8 @@ CARD = "labeler.json"
 class Card:
     """What there is to know of a labeler without loading it.
 
-    thresholds : multi-label: a label applies from this score on; temperature : logits are divided by it
+    thresholds : multi-label: a label applies from this score on
+    temperature : multi-class: logits are divided by it; platt : multi-label: (slope, intercept) for the logits of each label
     base : fingerprint of the model it was tuned from; training : fingerprint and size of its training data
     """
 
@@ -40,6 +41,7 @@ class Card:
     base: dict[str, Any] | None
     training: dict[str, Any]
     versions: dict[str, str] = field(default_factory=dict)
+    platt: list[list[float]] | None = None
 
     @property
     def schema(self) -> Task:
@@ -55,6 +57,9 @@ class Labeler(Protocol):
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns float32 scores of shape (n_texts, n_labels): probabilities that sum to 1 (multi-class) or one per label."""
+
+    def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
+        """Returns floats of shape (n_texts, n_labels), which `probabilities` turns into scores."""
 
     def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
         """Returns float32 vectors of shape (n_texts, d), in which near texts mean similar things."""
@@ -113,11 +118,13 @@ def write_card(folder: str | Path, card: Card, libraries: tuple[str, ...]) -> No
 
 
 def probabilities(logits: np.ndarray, card: Card) -> np.ndarray:
-    """Returns float32 scores for logits of shape (n, k): a softmax over the labels, or one sigmoid per label."""
+    """Returns float32 scores for logits of shape (n, k), calibrated by the card: a softmax over the labels, or one sigmoid per label."""
     from scipy.special import expit, softmax
 
-    scaled = logits / card.temperature
-    return (expit(scaled) if card.task == "multi-label" else softmax(scaled, axis=1)).astype(np.float32)
+    if card.task == "multi-class":
+        return softmax(logits / card.temperature, axis=1).astype(np.float32)
+    slope, intercept = np.asarray(card.platt or [[1.0, 0.0]] * len(card.labels)).T
+    return expit(logits * slope + intercept).astype(np.float32)
 
 
 def decide(scores: np.ndarray, card: Card) -> list[tuple[str, ...]]:
