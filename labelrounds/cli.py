@@ -39,6 +39,7 @@ def main() -> None:
     labelrounds import round-01.csv        their labels become data/rounds/01.csv
     dvc repro                              train, measure, predict, choose the next queue
     labelrounds next round-02.csv          the queue, to fill in; then import again
+    labelrounds audit 100 audit.csv        is what the model labels alone as right as promised?
     """
     if not Path("params.yaml").is_file() and not {"-h", "--help"} & set(sys.argv):
         raise UserError(f"{os.getcwd()} is not a labelrounds project: there is no params.yaml. Go to the top of your clone.")
@@ -88,12 +89,12 @@ def next(file: Path, no_suggestions: bool) -> None:
     """Copy the queue to FILE, to fill in: a CSV that spreadsheets open well."""
     from dataclasses import replace
 
-    from labelrounds import params, queue, rounds
+    from labelrounds import audits, params, queue, rounds
 
     settings = params.load()
     task = settings.labelled_task()
     waiting = queue.read()
-    done = {annotation.id for annotation in rounds.read_all(task)}
+    done = {annotation.id for annotation in rounds.read_all(task)} | set(audits.drawn(task))
     asked = [entry for entry in waiting if entry.id not in done]
     if not asked:
         raise UserError(f"all {len(waiting)} texts of the queue are labelled. Run `dvc repro` for the next queue.")
@@ -125,16 +126,18 @@ def show_how_to_label(file: Path, settings: Any) -> None:
 def import_(files: tuple[Path, ...], annotator: str | None) -> None:
     """Check the labels in FILES and write them as the next round, data/rounds/NN.csv.
 
+    The form of an audit (`labelrounds audit`) goes to data/audits/NN.csv instead.
+
     Rows without a label are left out and counted. Labels that a round holds already are not written twice.
     """
     from labelrounds import importing, params
 
     done = importing.import_labels(files, annotator, params.load())
     if done.known:
-        click.echo(f"{done.known} labels are in {at(importing.rounds.FOLDER)} already and were not written again.")
+        click.echo(f"{done.known} labels are in {at(done.folder)} already and were not written again.")
     if done.overruled:
         click.echo(
-            f"{done.overruled} of these a later round has changed; that stands. To change one back, add a round by hand: {at(importing.rounds.next_path())}."
+            f"{done.overruled} of these a later round has changed; that stands. To change one back, add a round by hand: {at(importing.rounds.next_path(done.folder))}."
         )
     if done.unfilled:
         click.echo(f"{done.unfilled} rows have no label yet and were left out: fill them in and import the file again.")
@@ -143,6 +146,24 @@ def import_(files: tuple[Path, ...], annotator: str | None) -> None:
         return
     click.echo(f"{done.written} labels of {done.texts} texts are in {at(done.path)} now.")
     click.echo(f"Next: dvc repro && dvc metrics diff; then commit {at(done.path)}, dvc.lock and metrics.")
+
+
+@main.command()
+@click.argument("n", type=click.IntRange(1))
+@click.argument("file", type=click.Path(path_type=Path), default="audit.csv")
+def audit(n: int, file: Path) -> None:
+    """Draw N of the texts that the model labelled alone into FILE, for people to check.
+
+    The form does not show what the model said. Bring it back with `labelrounds import FILE`: the next `dvc repro`
+    reports the realised precision with its exact interval (metrics/audit.json), and lets less through where it is
+    below the promise.
+    """
+    from labelrounds import audits, params
+
+    settings = params.load()
+    count, size = audits.draw(n, file, settings)
+    click.echo(f"{count} texts, drawn at random from {size} that are labelled automatically, wait in {at(file)}.")
+    show_how_to_label(file, settings)
 
 
 @main.command()

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelrounds import files, params, pool, queue, rounds
+from labelrounds import audits, files, params, pool, queue, rounds
 from labelrounds.errors import UserError, at, first_of
 from labelrounds.schema import Task
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did; `path` is None where there was nothing new, `overruled` counts the known ones that a later round changed."""
+    """What an import did in `folder`; `path` is None where there was nothing new, `overruled` counts the known ones that a later round changed."""
 
+    folder: Path
     path: Path | None
     written: int
     texts: int
@@ -22,8 +23,12 @@ class Imported:
 
 
 def import_labels(sources: Sequence[str | Path], annotator: str | None, settings: params.Params) -> Imported:
-    """Writes the new labels in `sources` as one round; raises a UserError, and writes nothing, if any row is wrong."""
+    """Writes the new labels in `sources` as one round, or the checks in audits' forms as one file of data/audits.
+
+    Raises a UserError, and writes nothing, if any row is wrong.
+    """
     task = settings.labelled_task()
+    folder = folder_of(sources)
     read = [read_form(source, task, annotator) for source in sources]
     annotations = [annotation for found, _ in read for annotation in found]
     unfilled = sum(len(places) for _, places in read)
@@ -31,7 +36,7 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
         hint = f"; write {task.spell(())} where none applies" if task.multi_label else ""
         raise UserError(f"{at(sources[0])}: no row has a label: {unfilled} rows are empty in the label column. Fill in at least one{hint}.")
     annotations = one_opinion_each(annotations, task)
-    earlier = rounds.read_all(task)
+    earlier = rounds.read_all(task, folder)
     before = {(a.id, a.annotator, a.labels) for a in earlier}
     newest = {(a.id, a.annotator): a.round for a in earlier}
     in_force = {(a.id, a.annotator, a.labels) for a in earlier if a.round == newest[a.id, a.annotator]}
@@ -39,7 +44,9 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
     known = len(annotations) - len(new)
     overruled = known - sum((a.id, a.annotator, a.labels) in in_force for a in annotations)
     if not new:
-        return Imported(None, 0, 0, known, overruled, unfilled)
+        return Imported(folder, None, 0, 0, known, overruled, unfilled)
+    if folder == audits.FOLDER:
+        check_drawn(new, task)
     carried = {a.id for a in earlier if a.text is not None}
     in_pool = pool.find(settings.data.pool, settings.data.text_column, {a.id for a in new})
     unknown = [a for a in new if a.text is None and a.id not in in_pool and a.id not in carried]
@@ -52,8 +59,32 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
             "row",
         )
     texts = {a.id: a.text for a in new if a.text is not None and a.id not in in_pool}
-    path = write_round(new, texts, task)
-    return Imported(path, len(new), len({a.id for a in new}), known, overruled, unfilled)
+    path = write_round(new, texts, task, folder)
+    return Imported(folder, path, len(new), len({a.id for a in new}), known, overruled, unfilled)
+
+
+def folder_of(sources: Sequence[str | Path]) -> Path:
+    """Returns where the labels in `sources` go: data/audits for the forms of audits, data/rounds for all others."""
+    forms = [source for source in sources if audits.is_form(source)]
+    if forms and len(forms) < len(sources):
+        raise UserError(
+            f"{at(forms[0])} is the form of an audit, which never trains; the other files are labels to train on. Import them one after the other."
+        )
+    return audits.FOLDER if forms else rounds.FOLDER
+
+
+def check_drawn(annotations: list[rounds.Annotation], task: Task) -> None:
+    """Raises a UserError for a text that no audit has drawn: what people chose themselves is no random sample."""
+    known = audits.drawn(task)
+    strange = [a for a in annotations if a.id not in known]
+    if strange:
+        raise first_of(
+            [
+                f"{a.where}: the text {a.id} was not drawn for an audit (see {at(audits.DRAWN)}). Remove the row, or its column `audit`."
+                for a in strange
+            ],
+            "row",
+        )
 
 
 def read_form(source: str | Path, task: Task, annotator: str | None) -> tuple[list[rounds.Annotation], list[str]]:
@@ -78,8 +109,8 @@ def one_opinion_each(annotations: list[rounds.Annotation], task: Task) -> list[r
     return kept
 
 
-def write_round(annotations: list[rounds.Annotation], texts: dict[str, str], task: Task) -> Path:
-    """Writes the next round and returns its path; texts stand in it only where the pool lacks them."""
+def write_round(annotations: list[rounds.Annotation], texts: dict[str, str], task: Task, folder: Path = rounds.FOLDER) -> Path:
+    """Writes the next round, or the next file of another `folder`, and returns its path; texts stand in it only where the pool lacks them."""
     columns = ["id", *(["text"] if texts else []), task.column, "annotator"]
     columns += ["source"] if any(a.source != "human" for a in annotations) else []
     columns += ["note"] if any(a.note for a in annotations) else []
@@ -88,10 +119,10 @@ def write_round(annotations: list[rounds.Annotation], texts: dict[str, str], tas
         for a in annotations
     ]
     for _ in range(100):  # two people may import at the same moment: each gets a number of its own
-        path = rounds.next_path()
+        path = rounds.next_path(folder)
         try:
             files.write_csv(path, columns, ([row[name] for name in columns] for row in rows), new=True)
         except FileExistsError:
             continue
         return path
-    raise UserError(f"{at(rounds.FOLDER)}: could not find a free number for the round. Try again.")
+    raise UserError(f"{at(folder)}: could not find a free number for the round. Try again.")

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from labelrounds import files, importing, params, pool, rounds, tables
+from labelrounds import audits, files, importing, params, pool, rounds, tables
 from labelrounds.errors import UserError, at, did_you_mean
 from labelrounds.rounds import FALSE, TRUE
 from labelrounds.schema import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
@@ -180,6 +180,8 @@ def leftovers(pool_file: Path, labelled: Sequence[Path]) -> list[Path]:
         *map(Path, MADE),
         *sorted(Path("metrics").glob("*")),
         *sorted(rounds.FOLDER.glob("*.csv")),
+        *sorted(audits.FOLDER.glob("*.csv")),
+        *sorted(audits.DRAWN.glob("*.csv")),
         *sorted(Path("data").glob("pool*")),
     ]
     return [path for path in found if path.exists() and path.resolve() not in given]
@@ -201,7 +203,7 @@ def ask_before_removing(going: Sequence[Path], yes: bool) -> None:
 
 def is_the_demos(path: Path) -> bool:
     """Says whether a leftover came with the clone: of rounds, those that the demo's crowd labelled."""
-    if path.parent == rounds.FOLDER:
+    if path.parent in (rounds.FOLDER, audits.FOLDER):
         try:
             return all(row.cells.get("annotator", "").startswith(("crowd", "rater-")) for row in tables.rows(path))
         except UserError:

@@ -92,7 +92,8 @@ class Baseline:
 class Predict:
     batch_size: int = knob(low=1)
     shard_size: int = knob(low=1)
-    min_confidence: float = knob(low=0, high=1)
+    precision: float = knob(low=0.5, high=0.999)
+    risk: float = knob(low=0.0001, high=0.5)
 
 
 STRATEGIES = ("random", "least-confidence", "margin", "entropy", "entropy-kmeans", "entropy-coreset")

@@ -120,5 +120,5 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None) -> None:
 
 def own_of(row: pool.PoolText) -> dict[str, str]:
     """Returns the pool's own columns of a text, renamed where the queue has a column of that name."""
-    ours = {"id", "suggestion", "confidence", "uncertainty"}
+    ours = {"id", "suggestion", "confidence", "uncertainty", "audit"}
     return {f"pool_{name}" if name in ours else name: cell for name, cell in row.own.items()}

@@ -81,7 +81,7 @@ def show_results(settings: params.Params) -> None:
         counts = json.loads(predicted.read_text(encoding="utf-8"))
         click.echo(
             f"Of {counts['n']} pool texts {counts['human']} are labelled by people, {counts['auto']} ({counts['auto'] / counts['n']:.0%}) are auto "
-            f"(confidence {settings.predict.min_confidence:g} or more), {counts['review']} need review."
+            f"({settings.predict.precision:.0%} of them are right, but for a risk of {settings.predict.risk:.0%}), {counts['review']} need review."
         )
         click.echo("All labels: data/predictions/labelled.csv")
     if queue.PATH.is_file():

@@ -27,7 +27,8 @@ SMALL = {
     "finetune__epochs": 3,
     "finetune__batch_size": 16,
     "predict__shard_size": 64,
-    "predict__min_confidence": 0.4,
+    "predict__precision": 0.5,
+    "predict__risk": 0.5,
     "select__size": 12,
     "select__candidates": 40,
 }
@@ -40,6 +41,7 @@ EVERY_ROUND = [
     "evaluate@vanilla",
     "evaluate_baseline",
     "predict",
+    "gate",
     "select",
 ]
 

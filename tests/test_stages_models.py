@@ -21,7 +21,7 @@ from tests.conftest import Project, clone
 
 LABELS = sorted(tiny.TOPICS)
 STRATEGIES = params.STRATEGIES
-TEST_METRICS = ("n", "fingerprint", "accuracy", "f1_micro", "f1_macro", "f1_weighted", "roc_auc", "f1", "ci95")
+TEST_METRICS = ("n", "fingerprint", "ece", "ece_raw", "accuracy", "f1_micro", "f1_macro", "f1_weighted", "roc_auc", "f1", "ci95")
 
 
 class Killed(BaseException):
@@ -109,7 +109,7 @@ def predictions(project: Project) -> list[dict[str, Any]]:
 def based(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A clone in which the baseline is trained, measured and deployed: no torch anywhere."""
     project = set_up(clone(tmp_path_factory.mktemp("baseline") / "project"))
-    for name in (["baseline"], ["evaluate", "baseline"], ["predict"], ["select"]):
+    for name in (["baseline"], ["evaluate", "baseline"], ["predict"], ["gate"], ["select"]):
         run(project.folder, *name)
     return project
 
@@ -141,11 +141,17 @@ def assert_measured(project: Project, name: str, multi_label: bool = False) -> d
 
 
 def assert_predicted(project: Project, column: str = "label") -> None:
-    """Checks that every pool text has one row, whose decision follows from its confidence or from a person."""
+    """Checks that every pool text has one row, whose decision follows from its confidence and its label's cut, or from a person."""
     settings = params.load(project.folder / "params.yaml")
     texts, rows = pool_texts(project), predictions(project)
     assert [row["id"] for row in rows] == [text_id(text) for text in texts]
-    assert all(row["decision"] == ("auto" if row["confidence"] >= settings.predict.min_confidence else "review") for row in rows)
+    cuts = {label: found["cut"] for label, found in json.loads(project.read("metrics/gate.json"))["labels"].items()}
+
+    def decision(row: dict[str, Any]) -> str:
+        given = [label for label in row[column].split(";") if label != "-"]
+        cut = cuts[min(given, key=lambda label: row[f"score_{label}"]) if given else "-"]
+        return "auto" if cut is not None and row["confidence"] >= cut else "review"
+
     if column == "label":
         assert all(row["confidence"] == max(row[f"score_{label}"] for label in LABELS) == row[f"score_{row['label']}"] for row in rows)
     fingerprint = files.fingerprint(project.folder / "models/labeler" / settings.deploy)
@@ -154,7 +160,7 @@ def assert_predicted(project: Project, column: str = "label") -> None:
     flat = csv_rows(project, "data/predictions/labelled.csv")
     assert [row["text"] for row in flat] == texts and list(flat[0]) == ["id", "text", column, "confidence", "decision", "group"]
     for row, predicted in zip(flat, rows, strict=True):
-        expected = ("human", people[row["id"]]) if row["id"] in people else (predicted["decision"], predicted[column])
+        expected = ("human", people[row["id"]]) if row["id"] in people else (decision(predicted), predicted[column])
         assert (row["decision"], row[column].removeprefix("'")) == expected, "what a person said stands, whatever the model says"
     metrics = json.loads(project.read("metrics/predict.json"))
     assert metrics["n"] == len(texts) == metrics["auto"] + metrics["review"] + metrics["human"]
@@ -222,14 +228,18 @@ def test_a_queue_larger_than_what_is_left_holds_all_that_is_left_and_says_so(bas
     assert {near_duplicate_key(row["text"]) for row in queue} == left
 
 
-@pytest.mark.parametrize("confidence", [0.0, 0.5, 1.0])
-def test_the_least_confidence_decides_between_auto_and_review(confidence: float, based: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("precision", "expected"), [(0.5, {"human", "auto", "review"}), (0.999, {"human", "review"})])
+def test_the_precision_promised_decides_between_auto_and_review(precision: float, expected: set[str], based: Project, tmp_path: Path) -> None:
     project = copied(based, tmp_path)
-    project.params(predict__min_confidence=confidence)
-    run(project.folder, "predict")
+    project.params(predict__precision=precision, predict__risk=0.2)
+    said = run(project.folder, "gate")
     assert_predicted(project)
-    decided = {row["decision"] for row in predictions(project)}
-    assert decided == {0.0: {"auto"}, 0.5: {"auto", "review"}, 1.0: {"review"}}[confidence]
+    decided = {row["decision"] for row in csv_rows(project, "data/predictions/labelled.csv")}
+    assert decided - {"review"} == expected - {"review"}
+    gate = json.loads(project.read("metrics/gate.json"))
+    assert gate["precision"] == precision and gate["valid"] == len(csv_rows(project, "data/split/valid.csv"))
+    if "auto" not in expected:
+        assert "a person must look at all of them" in said and "more validation texts" in said and gate["open"] == 0
 
 
 @pytest.mark.slow
@@ -238,6 +248,7 @@ def test_the_size_of_a_shard_changes_no_label(based: Project, tmp_path: Path) ->
     for size in (7, 10_000):
         project.params(predict__shard_size=size)
         run(project.folder, "predict")
+        run(project.folder, "gate")
         assert predictions(project) == predictions(based)
         assert project.read("data/predictions/labelled.csv") == based.read("data/predictions/labelled.csv")
         assert len(list((project.folder / "data/predictions/shards").iterdir())) == -(-len(pool_texts(based)) // size)
@@ -245,7 +256,7 @@ def test_the_size_of_a_shard_changes_no_label(based: Project, tmp_path: Path) ->
 
 def test_a_killed_predict_goes_on_with_the_first_unfinished_shard(based: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = copied(based, tmp_path)
-    before = files.folder_digests(project.folder / "data/predictions")
+    before = files.folder_digests(project.folder / "data/predictions/shards")
     shutil.rmtree(project.folder / "data/predictions")
     scored: list[int] = []
     original = linear.LinearLabeler.scores
@@ -263,12 +274,12 @@ def test_a_killed_predict_goes_on_with_the_first_unfinished_shard(based: Project
     scored[:] = [0, 0, 0]  # out of the killer's reach
     run(project.folder, "predict")
     assert scored[3:] == [50] * ((len(pool_texts(project)) - 100) // 50) + [len(pool_texts(project)) % 50]
-    assert files.folder_digests(project.folder / "data/predictions") == before
+    assert files.folder_digests(project.folder / "data/predictions/shards") == before
     assert [path.name for path in (project.folder / "scratch/predict").iterdir()] == ["lock"], "no shard outlives its run"
 
 
 @pytest.mark.slow
-def test_a_predict_killed_at_its_very_end_gives_the_same_bytes(based: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_predict_killed_at_its_very_end_scores_nothing_again(based: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = copied(based, tmp_path)
     before = files.folder_digests(project.folder / "data/predictions")
 
@@ -279,8 +290,22 @@ def test_a_predict_killed_at_its_very_end_gives_the_same_bytes(based: Project, t
         patch.setattr(files, "publish", die)
         with pytest.raises(Killed):
             run(project.folder, "predict")
+    monkeypatch.setattr(linear.LinearLabeler, "scores", die)
     run(project.folder, "predict")
     assert files.folder_digests(project.folder / "data/predictions") == before
+
+
+@pytest.mark.parametrize("module", ["write_csv", "write_json"])
+def test_a_killed_gate_gives_the_same_bytes(module: str, based: Project, tmp_path: Path) -> None:
+    project = copied(based, tmp_path)
+    before = {name: files.folder_digests(project.folder / name) for name in ("data/predictions", "metrics")}
+    (project.folder / "data/predictions/labelled.csv").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, module, dying(getattr(files, module), 1))
+        with pytest.raises(Killed):
+            run(project.folder, "gate")
+    run(project.folder, "gate")
+    assert {name: files.folder_digests(project.folder / name) for name in before} == before
 
 
 def test_people_ask_the_labeler_by_argument_file_and_standard_input(based: Project, tmp_path: Path) -> None:
@@ -325,7 +350,7 @@ def test_a_damaged_labeler_stops_every_stage_that_reads_it(based: Project, tmp_p
 @pytest.mark.slow
 def test_multi_label_goes_all_the_way_with_the_baseline(project: Project) -> None:
     set_up(project, multi_label=True)
-    for name in (["baseline"], ["evaluate", "baseline"], ["predict"]):
+    for name in (["baseline"], ["evaluate", "baseline"], ["predict"], ["gate"]):
         run(project.folder, *name)
     assert_measured(project, "baseline", multi_label=True)
     assert_predicted(project, "labels")
@@ -353,7 +378,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = set_up(clone(folder / "project"))
     project.params(model__base=str(tiny.model(folder / "source")), deploy="adapted", select__strategy="entropy-coreset")
     stages = ["base", "adapt", "finetune adapted", "finetune vanilla", "baseline", "evaluate adapted", "evaluate vanilla", "evaluate baseline"]
-    project.said = {name: run(project.folder, *name.split()) for name in [*stages, "predict", "select"]}
+    project.said = {name: run(project.folder, *name.split()) for name in [*stages, "predict", "gate", "select"]}
     return project
 
 
@@ -494,7 +519,7 @@ def test_a_base_without_a_head_gets_one_and_a_killed_adapt_gives_the_same_bytes(
 def test_a_decoder_goes_all_the_way_for_multi_label(project: Project, tmp_path: Path) -> None:
     set_up(project, multi_label=True)
     project.params(model__base=str(tiny.model(tmp_path / "gpt2", "gpt2")), deploy="adapted", adapt__epochs=1, finetune__epochs=2)
-    for name in (["base"], ["adapt"], ["finetune", "adapted"], ["evaluate", "adapted"], ["predict"], ["select"]):
+    for name in (["base"], ["adapt"], ["finetune", "adapted"], ["evaluate", "adapted"], ["predict"], ["gate"], ["select"]):
         run(project.folder, *name)
     assert json.loads(project.read("metrics/adapt.json"))["objective"] == "causal"
     assert_measured(project, "adapted", multi_label=True)
