@@ -2,10 +2,13 @@
 
     python -m benchmarks.gate_precision [--seeds 20] [--train 500]
 
+Needs the demo's pool and ratings, models/encoder/vanilla and data/predictions (`dvc repro predict`).
+
 Each project draws training and validation texts at random, trains a labeler, and lets the gate decide over the
-rest of the pool. `chosen on validation` reuses the validation texts as the pipeline does: they choose the model (one
-of six strengths of regularisation, as an epoch is chosen) and its temperature, then test the cuts. `apart` spends
-as many texts again on the choice, so that validation only tests: the difference is what the reuse costs.
+rest of the pool. `reused` takes the validation texts twice, as the pipeline does: they choose the model (one of six
+strengths of regularisation, as an epoch is chosen) and its temperature, then test the cuts. `apart` spends as many texts
+again on the choice, so that validation only tests: the difference is what the reuse costs. `deployed` is the project's
+own fine-tuned labeler as it stands: each project draws validation texts anew from all that it was not trained on.
 """
 
 import hashlib
@@ -28,33 +31,40 @@ ENCODER = Path("models/encoder/vanilla")
 @click.option("--seeds", default=20, show_default=True)
 @click.option("--train", "n_train", default=500, show_default=True)
 @click.option("--valid", "sizes", multiple=True, type=int, default=(200, 500, 1000), show_default=True)
-@click.option("--precision", default=0.95, show_default=True)
+@click.option("--precision", "precisions", multiple=True, default=(0.95, 0.9, 0.85), show_default=True)
 @click.option("--risk", default=0.05, show_default=True)
-def main(seeds: int, n_train: int, sizes: tuple[int, ...], precision: float, risk: float) -> None:
+def main(seeds: int, n_train: int, sizes: tuple[int, ...], precisions: tuple[float, ...], risk: float) -> None:
     warnings.filterwarnings("ignore")
-    texts, gold = rated()
+    identities, texts, gold = rated()
     vectors = embedded(texts)
-    click.echo(f"{len(texts)} texts, {n_train} for training, precision {precision:g} at risk {risk:g}, {seeds} projects per row\n")
-    click.echo("labeler            validation                 open  auto share  realised precision (mean, least)  promise broken")
-    for kind in ("embeddings", "tf-idf"):
-        for apart in (False, True):
-            for size in sizes:
-                found = [project(kind, seed, apart, size, n_train, texts, vectors, gold, precision, risk) for seed in range(seeds)]
-                opened = [one for one in found if one["auto"]]
-                realised = [one["precision"] for one in opened]
-                shown = f"{np.mean(realised):.3f}, {min(realised):.3f}" if realised else "-"
-                name = f"{size}, {'apart' if apart else 'chosen on validation'}"
-                click.echo(
-                    f"{kind:18} {name:26} {len(opened):2}/{seeds}  {np.mean([one['auto'] for one in found]):9.1%}  "
-                    f"{shown:>33}  {sum(one['broken'] for one in found):2} of {seeds}"
-                )
+    deployed, unseen = scored_by_the_deployed(identities)
+    click.echo(f"{len(texts)} texts, {n_train} for training, risk {risk:g}, {seeds} projects per row\n")
+    click.echo("labeler     promised  validation     opened  auto share  realised: mean, least  promise broken")
+    for kind in ("deployed", "embeddings", "tf-idf"):
+        found: dict[tuple[float, bool, int], list[dict]] = {}
+        for seed in range(seeds):
+            draw = np.random.default_rng(seed)
+            order = draw.permutation(unseen) if kind == "deployed" else draw.permutation(len(texts))
+            train, rest = (order[:0], order) if kind == "deployed" else (order[:n_train], order[n_train:])
+            candidates = [deployed] if kind == "deployed" else learnt(kind, train, texts, vectors, gold)
+            for precision in precisions:
+                for apart in (False, True):
+                    for size in sizes:
+                        found.setdefault((precision, apart, size), []).append(project(candidates, rest, apart, size, gold, precision, risk))
+        for (precision, apart, size), projects in found.items():
+            realised = [one["precision"] for one in projects if one["auto"]]
+            shown = f"{np.mean(realised):.3f}, {min(realised):.3f}" if realised else "-"
+            click.echo(
+                f"{kind:10}  {precision:8g}  {size:5} {'apart ' if apart else 'reused'}  {len(realised):4}/{seeds}  "
+                f"{np.mean([one['auto'] for one in projects]):10.1%}  {shown:>21}  {sum(one['broken'] for one in projects):6} of {seeds}"
+            )
 
 
 def rated():
-    """Returns the distinct texts of the demo's pool and their 0/1 labels, by the mean of all raters."""
+    """Returns the ids of the demo's distinct texts, the texts, and their 0/1 labels by the mean of all raters."""
     means = {row.cells["id"]: float(row.cells["mean"]) for row in tables.rows(demo.RATINGS)}
     texts = {row.id: row.text for row in pool.stream(demo.POOL, "text")}
-    return list(texts.values()), scores.indicator([(demo.label_of(means[identity], 0.5),) for identity in texts], TASK)
+    return list(texts), list(texts.values()), scores.indicator([(demo.label_of(means[identity], 0.5),) for identity in texts], TASK)
 
 
 def embedded(texts):
@@ -71,15 +81,19 @@ def embedded(texts):
     return np.load(kept)
 
 
-def project(kind, seed, apart, n_valid, n_train, texts, vectors, gold, precision, risk):
+def scored_by_the_deployed(identities):
+    """Returns (logits of all texts, float array of shape (n, 3); numbers of the texts that the deployed labeler was not trained on)."""
+    said = {row.cells["id"]: [float(row.cells[f"score_{label}"]) for label in TASK.labels] for row in tables.rows("data/predictions/shards")}
+    trained = {row.cells["id"] for row in tables.rows("data/split/train.csv")}
+    logits = np.log(np.maximum([said[identity] for identity in identities], 1e-12))
+    return logits, np.flatnonzero([identity not in trained for identity in identities])
+
+
+def project(candidates, rest, apart, n_valid, gold, precision, risk):
     """Returns what the gate lets through in one project, and how much of it is right by the ratings of all texts."""
-    order = np.random.default_rng([seed, n_valid]).permutation(len(texts))
-    train, rest = order[:n_train], order[n_train:]
-    valid, choose = rest[:n_valid], rest[n_valid : 2 * n_valid]
-    free = rest[2 * n_valid :]
+    valid, choose, free = rest[:n_valid], rest[n_valid : 2 * n_valid], rest[2 * n_valid :]
     choose = choose if apart else valid
-    card = labelers.Card(kind, TASK.type, list(TASK.labels), [0.5] * 3, 1.0, None, None, {})
-    candidates = [learnt(kind, strength, train, texts, vectors, gold) for strength in STRENGTHS]
+    card = labelers.Card("any", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, None, None, {})
     best = max(candidates, key=lambda logits: scores.macro_f1(gold[choose], indicator(logits[choose])))
     card = calibration.calibrated(card, best[choose], gold[choose])
     probabilities = labelers.probabilities(best, card)
@@ -96,32 +110,19 @@ def project(kind, seed, apart, n_valid, n_train, texts, vectors, gold, precision
     }
 
 
-def learnt(kind, strength, train, texts, vectors, gold):
-    """Returns the logits of all texts, float array of shape (n, 3), after training on `train`."""
-    if kind == "tf-idf":
-        return tfidf(train, texts, gold, strength)
+def learnt(kind, train, texts, vectors, gold):
+    """Returns the logits of all texts, one float array of shape (n, 3) per strength, after training on `train`."""
     from sklearn.linear_model import LogisticRegression
 
-    fitted = LogisticRegression(C=strength, max_iter=500).fit(vectors[train] * 10, gold[train].argmax(axis=1))
-    return fitted.decision_function(vectors * 10)
-
-
-def tfidf(train, texts, gold, strength):
-    """Returns the logits of the linear baseline; its vectorizers are fitted once per draw."""
-    key = train.tobytes()
-    if key not in _FEATURES:
-        _FEATURES.clear()
+    if kind == "tf-idf":
         vectorizers = linear.new_vectorizers()
         for vectorizer in vectorizers:
             vectorizer.fit([texts[number] for number in train])
-        _FEATURES[key] = linear.features(texts, vectorizers)
-    from sklearn.linear_model import LogisticRegression
-
-    fitted = LogisticRegression(C=strength * 30, max_iter=500).fit(_FEATURES[key][train], gold[train].argmax(axis=1))
-    return fitted.decision_function(_FEATURES[key])
-
-
-_FEATURES = {}
+        matrix, scale = linear.features(texts, vectorizers), 30
+    else:
+        matrix, scale = vectors * 10, 1
+    fitted = [LogisticRegression(C=strength * scale, max_iter=500).fit(matrix[train], gold[train].argmax(axis=1)) for strength in STRENGTHS]
+    return [one.decision_function(matrix) for one in fitted]
 
 
 def indicator(values):
