@@ -23,23 +23,18 @@ def train(
     machine: Runtime,
     checkpoint_seconds: float,
     title: str,
+    weights: np.ndarray | None = None,
 ) -> tuple[Any, list[training.Epoch]]:
     """Returns (the model at its best epoch by macro-F1 on `valid`, all epochs).
 
     folder : where checkpoints stand; a second call with the same arguments goes on from there
+    weights : how much each text of `train` counts in the loss, of shape (n,); multi-label: each label of each, (n, n_labels)
     """
     task = card.schema
-    model = encoders.load_classifier(encoder, task, machine).to(machine.device)
-    encoders.check_length(model, card.max_length)
-    rows = [
-        {**row, "labels": target}
-        for row, target in zip(transformer.tokenize(train.texts, encoder.tokenizer, card.max_length), targets(train.gold, task), strict=True)
-    ]
-
-    def valid_f1(model: Any) -> float:
-        labeler = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
-        return scores.macro_f1(valid.gold, scores.indicator(labelers.decide(labeler.scores(valid.texts, finetune.batch_size), card), task))
-
+    model = new(encoder, card, machine)
+    rows = tokenized(train, encoder, card)
+    if weights is not None:
+        rows = [{**row, "weight": weight} for row, weight in zip(rows, weights.tolist(), strict=True)]
     plan = training.Plan(
         finetune.epochs, finetune.learning_rate, finetune.batch_size, finetune.warmup, finetune.weight_decay, patience=finetune.patience
     )
@@ -54,9 +49,31 @@ def train(
         machine,
         checkpoint_seconds,
         title,
-        valid_f1,
+        lambda model: valid_f1(model, encoder, card, valid, finetune.batch_size, machine),
     )
     return model, epochs
+
+
+def new(encoder: encoders.Encoder, card: labelers.Card, machine: Runtime) -> Any:
+    """Returns the encoder with a new head, drawn from the runtime's seed whatever was drawn before."""
+    import torch
+
+    torch.manual_seed(machine.seed)
+    model = encoders.load_classifier(encoder, card.schema, machine).to(machine.device)
+    encoders.check_length(model, card.max_length)
+    return model
+
+
+def tokenized(examples: Examples, encoder: encoders.Encoder, card: labelers.Card) -> list[dict[str, Any]]:
+    """Returns one dict of token ids and labels per text."""
+    rows = transformer.tokenize(examples.texts, encoder.tokenizer, card.max_length)
+    return [{**row, "labels": target} for row, target in zip(rows, targets(examples.gold, card.schema), strict=True)]
+
+
+def valid_f1(model: Any, encoder: encoders.Encoder, card: labelers.Card, valid: Examples, batch_size: int, machine: Runtime) -> float:
+    """Returns the model's macro-F1 on `valid`: what chooses the best epoch."""
+    labeler = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
+    return scores.macro_f1(valid.gold, scores.indicator(labelers.decide(labeler.scores(valid.texts, batch_size), card), card.schema))
 
 
 def targets(gold: np.ndarray, task: Task) -> list[Any]:
@@ -72,15 +89,28 @@ def class_weights(gold: np.ndarray, how: str) -> np.ndarray:
 
 
 def classification_loss(weights: np.ndarray, task: Task) -> Any:
-    """Returns the loss (model, batch) → scalar: cross-entropy, or for multi-label one binary cross-entropy per label."""
+    """Returns the loss (model, batch) → scalar: cross-entropy, or for multi-label one binary cross-entropy per label.
+
+    weights : per label, of shape (n_labels,). A batch's own `weight` per text (multi-label: per text and label) multiplies its loss.
+    """
     import torch
 
     def loss(model: Any, batch: dict[str, Any]) -> Any:
-        inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+        inputs = {name: tensor for name, tensor in batch.items() if name not in ("labels", "weight")}
         logits = model(**inputs).logits.float()
-        weight = torch.as_tensor(weights, dtype=torch.float32, device=logits.device)
-        if task.multi_label:
-            return torch.nn.functional.binary_cross_entropy_with_logits(logits, batch["labels"].float(), pos_weight=weight)
-        return torch.nn.functional.cross_entropy(logits, batch["labels"], weight=weight)
+        per_label = torch.as_tensor(weights, dtype=torch.float32, device=logits.device)
+        losses = each_loss(logits, batch["labels"], per_label, task)
+        if "weight" in batch:
+            losses = losses * batch["weight"].to(losses.dtype)
+        return losses.mean() if task.multi_label else losses.sum() / per_label[batch["labels"]].sum()
 
     return loss
+
+
+def each_loss(logits: Any, labels: Any, per_label: Any, task: Task) -> Any:
+    """Returns the loss of each text, of shape (n,); for multi-label of each text and label, (n, n_labels)."""
+    import torch
+
+    if task.multi_label:
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels.float(), pos_weight=per_label, reduction="none")
+    return torch.nn.functional.cross_entropy(logits, labels, weight=per_label, reduction="none")

@@ -56,24 +56,26 @@ def fit(
     checkpoint_seconds: float,
     title: str,
     score: Callable[[Any], float] | None = None,
+    on_step: Callable[[float], None] | None = None,
 ) -> list[Epoch]:
     """Trains `model` in place, leaves it at its best epoch (without `score`: its last step), returns the epochs.
 
     rows : sequence of n tokenised texts; lengths : int array of shape (n,), tokens per row
     collate : (rows, batch seed) → tensors of a batch; the same rows and seed give the same batch
     folder : where checkpoints stand; a second call with the same arguments goes on from the last one
+    on_step : is told before each step which share of the run's steps is done, for losses that change on the way
     """
     folder.mkdir(parents=True, exist_ok=True)
     history = _read_history(folder)
     if not history.get("finished"):
-        _train(model, rows, lengths, collate, loss, plan, folder, runtime, checkpoint_seconds, title, score)
+        _train(model, rows, lengths, collate, loss, plan, folder, runtime, checkpoint_seconds, title, score, on_step)
         history = _read_history(folder)
     _load_weights(model, folder / BEST)
     model.config.use_cache = False  # as the Trainer leaves it: a run that was found finished leaves the same model
     return [Epoch(**epoch) for epoch in history["epochs"]]
 
 
-def _train(model, rows, lengths, collate, loss, plan, folder, runtime, checkpoint_seconds, title, score) -> None:
+def _train(model, rows, lengths, collate, loss, plan, folder, runtime, checkpoint_seconds, title, score, on_step) -> None:
     import torch
     from tqdm import tqdm
     from transformers import Trainer, TrainerCallback, TrainingArguments
@@ -111,6 +113,8 @@ def _train(model, rows, lengths, collate, loss, plan, folder, runtime, checkpoin
             return groups
 
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            if on_step:
+                on_step(self.state.global_step / self.state.max_steps)
             with dropout.of_step(runtime.seed, self.state.global_step, runtime.device):
                 return loss(model, inputs)
 
