@@ -77,10 +77,46 @@ class Finetune:
     class_weights: str = knob(one_of=("none", "balanced"))
 
 
+METHODS = ("supervised", "ust", "uda")
+FROM_UNLABELLED = ("ust", "uda")  # methods that learn from texts without labels as well
+
+
 @dataclass(frozen=True)
 class Recipe:
     encoder: str = knob(one_of=("vanilla", "adapted"))
-    method: str = knob(one_of=("supervised",))
+    method: str = knob(one_of=METHODS)
+
+    @property
+    def needs_unlabelled(self) -> bool:
+        return self.method in FROM_UNLABELLED
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    size: int = knob(low=1)
+    augmentation: str = knob(one_of=("tfidf", "mlm", "back-translation"))
+    share: float = knob(low=0, high=1)
+    translators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ust:
+    iterations: int = knob(low=1)
+    sample: int = knob(low=1)
+    passes: int = knob(low=2)
+    per_label: int = knob(low=1)
+    draw: str = knob(one_of=("easy", "hard"))
+
+
+@dataclass(frozen=True)
+class Uda:
+    epochs: int = knob(low=1)
+    batch_size: int = knob(low=1)
+    weight: float = knob(low=0)
+    annealing: str = knob(one_of=("none", "linear", "exp", "log"))
+    confidence: float = knob(low=0, high=1)
+    temperature: float = knob(low=0.01, high=1)
+    guard: float = knob(low=0, high=1)
 
 
 @dataclass(frozen=True)
@@ -116,7 +152,10 @@ class Params:
     split: Split
     adapt: Adapt
     finetune: Finetune
+    unlabelled: Unlabelled
     recipes: dict[str, Recipe]
+    ust: Ust
+    uda: Uda
     deploy: str
     baseline: Baseline
     predict: Predict
@@ -226,6 +265,12 @@ def _check(params: Params, tree: Any, path: Path) -> None:
             raise UserError(f'{where}: a recipe may not be named "{name}": that name belongs to the stage of the same name. Choose another.')
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
             raise UserError(f'{where}: the recipe name "{name}" becomes a folder and a file name: use letters, digits, "-" and "_".')
+    translators = params.unlabelled.translators
+    if params.unlabelled.augmentation == "back-translation" and len(translators) != 2:
+        raise UserError(
+            f"{at(path, _line(tree['unlabelled'], 'augmentation'))}: unlabelled.augmentation is back-translation, which needs two models; "
+            f"unlabelled.translators names {len(translators)}. Name two model folders there: into another language, and back."
+        )
     known = [*params.recipes, *sorted(RESERVED)]
     if params.deploy not in known:
         raise UserError(

@@ -24,6 +24,9 @@ def main(name: str) -> None:
         sides = {"test": examples.TEST, "valid": examples.VALID}
         results = {side: measure(labeler, path, settings.predict.batch_size, settings.seed) for side, path in sides.items()}
     summary = {side: result["summary"] for side, result in results.items()}
+    told = {name: found for name, found in labeler.card.training.items() if name not in ("n", "fingerprint")}
+    if told:  # what a method says of itself: which model validation chose, and whether it fell back
+        summary["training"] = told
     test = results["test"]
     folder = METRICS / name
     files.write_csv(folder / "test.csv", ["id", "gold", "predicted", *(f"score_{label}" for label in labeler.card.labels)], test["rows"])

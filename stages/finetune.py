@@ -1,15 +1,12 @@
-"""Fine-tune one recipe's encoder on the labelled texts; the best epoch by validation macro-F1 is kept, and calibrated.
+"""Make one recipe's labeler from the labelled texts, by the recipe's method; validation chooses, the test set is not read.
 
-data/split/{train,valid}.csv, models/encoder/… ──► models/labeler/NAME
+data/split/{train,valid}.csv, data/unlabelled, models/encoder/… ──► models/labeler/NAME
 """
-
-from pathlib import Path
 
 import click
 
-from labelrounds import calibration, classifier, encoders, examples, files, labelers, params, runtime
+from labelrounds import examples, labelers, methods, params, runtime, unlabelled
 from labelrounds.errors import Command, UserError, did_you_mean
-from labelrounds.labelers import transformer
 from labelrounds.scratch import scratch
 
 
@@ -19,25 +16,17 @@ def main(name: str) -> None:
     settings = params.load()
     if name not in settings.recipes:
         raise UserError(f'there is no recipe "{name}" in params.yaml.{did_you_mean(name, settings.recipes)} Recipes: {", ".join(settings.recipes)}.')
-    recipe, task = settings.recipes[name], settings.labelled_task()
-    base = Path("models/encoder") / recipe.encoder
-    used = (recipe, settings.finetune, settings.task, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-    with scratch(f"finetune/{name}", [examples.TRAIN, examples.VALID, base], used) as folder:
+    recipe = settings.recipes[name]
+    inputs = [examples.TRAIN, examples.VALID, methods.ENCODERS / recipe.encoder]
+    used = [recipe, settings.finetune, settings.task, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length]
+    if recipe.needs_unlabelled:
+        inputs += [unlabelled.PATH]
+        used += [settings.ust, settings.uda]
+    with scratch(f"finetune/{name}", inputs, used) as folder:
         machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-        encoder = encoders.open_encoder(base)
-        train, valid = examples.read(examples.TRAIN, task), examples.read(examples.VALID, task)
-        origin = {"encoder": recipe.encoder, "fingerprint": files.fingerprint(base)}
-        card = labelers.new_card("transformer", task, examples.TRAIN, len(train), settings.model.max_length, origin)
-        model, epochs = classifier.train(
-            encoder, card, train, valid, settings.finetune, folder, machine, settings.runtime.checkpoint_seconds, f"finetune {name}"
-        )
-        trained = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
-        card = calibration.calibrated(card, trained.logits(valid.texts, settings.finetune.batch_size), valid.gold)
-        transformer.save(model, encoder.tokenizer, card, labelers.ROOT / name)
-    best = max(epochs, key=lambda epoch: epoch.score)
-    click.echo(
-        f"finetune {name}: {len(train)} texts; best macro-F1 on {len(valid)} validation texts {best.score:.3f}, epoch {best.number} of {len(epochs)}."
-    )
+        job = methods.Job(name, recipe, settings, examples.TRAIN, examples.VALID, folder, labelers.ROOT / name, machine)
+        result = methods.make(job)
+    click.echo(f"finetune {name}: {result}.")
 
 
 if __name__ == "__main__":

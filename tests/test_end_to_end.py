@@ -31,6 +31,9 @@ SMALL = {
     "predict__risk": 0.5,
     "select__size": 12,
     "select__candidates": 40,
+    "unlabelled__size": 100,
+    # What the recipes that learn from texts without labels do is tested stage by stage.
+    "recipes": {name: {"encoder": name, "method": "supervised"} for name in ("adapted", "vanilla")},
 }
 EVERY_ROUND = [
     "split",
@@ -100,7 +103,7 @@ def chinese(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str
     assert "120 labels are in data/rounds/01.csv" in said and "multi-class" in said
     project.commit("our own project")
     ran = project.run("dvc", "repro").stdout
-    assert set(stages_run(ran)) == {"base", "adapt", *EVERY_ROUND}
+    assert set(stages_run(ran)) == {"base", "adapt", "unlabelled", *EVERY_ROUND}
     project.commit("round 01")
     return project, answers, md5s(project)
 

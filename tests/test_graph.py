@@ -19,9 +19,11 @@ FLOORS = [
     {"cli"},
     {"init", "demo"},
     {"importing", "drawing", "reckoning", "asking", "compare", "history"},
+    {"methods", "methods.supervised", "methods.ust", "methods.uda"},
     {"gate", "calibration"},
     {"scores", "bootstrap", "acquisition"}
     | {"classifier", "examples", "training", "dropout", "encoders", "runtime"}
+    | {"self_training", "augmentation", "consistency", "unlabelled"}
     | {"labelers", "labelers.transformer", "labelers.linear"},
     {"audits", "holdout", "rounds", "queue", "pool", "params", "schema", "lineage"},
     {"tables", "downloads", "scratch", "texts", "revisions", "files", "errors"},
@@ -82,15 +84,16 @@ def reachable(target: str, without: set[str]) -> set[str]:
     return seen
 
 
-def test_adapt_hears_of_labels_only_through_the_list_of_heldout_texts() -> None:
-    assert "data/split/heldout.txt" in reachable("adapt", set())
-    assert not {path for path in reachable("adapt", {"data/split/heldout.txt"}) if path.startswith(("data/rounds", "data/split"))}
-    code = {path.stem for path in code_of(Path("stages/adapt.py"))}
+@pytest.mark.parametrize("name", ["adapt", "unlabelled"])
+def test_what_learns_from_the_pool_hears_of_labels_only_through_the_list_of_heldout_texts(name: str) -> None:
+    assert "data/split/heldout.txt" in reachable(name, set())
+    assert not {path for path in reachable(name, {"data/split/heldout.txt"}) if path.startswith(("data/rounds", "data/split"))}
+    code = {path.stem for path in code_of(Path(f"stages/{name}.py"))}
     assert not code & {"rounds", "holdout", "queue"}
 
 
 def test_nothing_that_learns_ever_depends_on_the_test_set() -> None:
-    for name in ("adapt", "finetune", "baseline", "predict", "gate", "select"):
+    for name in ("adapt", "unlabelled", "finetune", "baseline", "predict", "gate", "select"):
         deps = paths(name, "deps")
         assert "data/split/test.csv" not in deps and "data/split" not in deps, name
 

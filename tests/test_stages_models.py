@@ -114,12 +114,14 @@ def based(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def assert_measured(project: Project, name: str, multi_label: bool = False) -> dict[str, Any]:
+def assert_measured(project: Project, name: str, multi_label: bool = False, method: str = "") -> dict[str, Any]:
     """Checks the names that outsiders rely on in metrics/NAME.json and metrics/NAME/; returns the metrics."""
     metrics = json.loads(project.read(f"metrics/{name}.json"))
     split = json.loads(project.read("metrics/split.json"))
-    assert list(metrics) == ["test", "valid"]
-    for side, found in metrics.items():
+    assert list(metrics) == ["test", "valid", *(["training"] if method else [])]
+    assert not method or metrics["training"]["method"] == method
+    for side in ("test", "valid"):
+        found = metrics[side]
         assert set(found) == {*TEST_METRICS, *(["jaccard"] if multi_label else [])}
         assert list(found["f1"]) == LABELS
         assert found["n"] == split[side]

@@ -1,0 +1,18 @@
+"""Supervised fine-tuning: the encoder and a new head learn from the labelled texts; the best epoch on validation is kept."""
+
+from labelrounds import classifier, encoders
+from labelrounds.methods import Job
+
+
+def make(job: Job) -> str:
+    """Makes a transformer labeler; says which epoch was best."""
+    settings = job.settings
+    encoder = encoders.open_encoder(job.base)
+    train, valid = job.examples()
+    card = job.card("transformer", len(train))
+    model, epochs = classifier.train(
+        encoder, card, train, valid, settings.finetune, job.folder, job.machine, settings.runtime.checkpoint_seconds, f"finetune {job.name}"
+    )
+    job.keep(model, encoder.tokenizer, card, valid)
+    best = max(epochs, key=lambda epoch: epoch.score)
+    return f"{len(train)} texts; best macro-F1 on {len(valid)} validation texts {best.score:.3f}, epoch {best.number} of {len(epochs)}"

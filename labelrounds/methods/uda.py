@@ -1,0 +1,36 @@
+"""Unsupervised data augmentation: learn from the labels, and to say the same of a text and of its reworded copy."""
+
+from dataclasses import replace
+
+from labelrounds import consistency, encoders, unlabelled
+from labelrounds.methods import Job
+
+
+def make(job: Job) -> str:
+    """Makes a transformer labeler; says whether it is better than the supervised one, which stands in where it is not."""
+    settings = job.settings
+    encoder = encoders.open_encoder(job.base)
+    train, valid = job.examples()
+    texts = unlabelled.read(unlabelled.PATH, train.texts)
+    card = job.card("transformer", len(train))
+    model, outcome = consistency.train(
+        encoder,
+        card,
+        train,
+        valid,
+        texts,
+        settings.finetune,
+        settings.uda,
+        job.folder,
+        job.machine,
+        settings.runtime.checkpoint_seconds,
+        f"finetune {job.name}",
+    )
+    told = consistency.report(outcome, card.schema)
+    card = replace(card, training={**card.training, **told})
+    job.keep(model, encoder.tokenizer, card, valid)
+    best = max(outcome.supervised, *outcome.epochs)
+    return (
+        f"{len(train)} texts and {len(texts)} without labels; best macro-F1 on {len(valid)} validation texts {best:.3f}, "
+        f"by {told['chosen']} (supervised {outcome.supervised:.3f})"
+    )

@@ -1,0 +1,35 @@
+"""Uncertainty-aware self-training: students learn from the labels and from what a teacher says of texts of the pool."""
+
+from dataclasses import replace
+
+from labelrounds import encoders, self_training, unlabelled
+from labelrounds.methods import Job
+
+
+def make(job: Job) -> str:
+    """Makes a transformer labeler; says whether validation chose the teacher or which student."""
+    settings = job.settings
+    encoder = encoders.open_encoder(job.base)
+    train, valid = job.examples()
+    texts = unlabelled.read(unlabelled.PATH, train.texts)
+    card = job.card("transformer", len(train))
+    model, candidates = self_training.train(
+        encoder,
+        card,
+        train,
+        valid,
+        texts,
+        settings.finetune,
+        settings.ust,
+        job.folder,
+        job.machine,
+        settings.runtime.checkpoint_seconds,
+        f"finetune {job.name}",
+    )
+    card = replace(card, training={**card.training, **self_training.report(candidates)})
+    job.keep(model, encoder.tokenizer, card, valid)
+    best = self_training.chosen(candidates)
+    return (
+        f"{len(train)} texts and {len(texts)} without labels; best macro-F1 on {len(valid)} validation texts {best.valid:.3f}, "
+        f"by the {best.name} (teacher {candidates[0].valid:.3f})"
+    )
