@@ -56,7 +56,7 @@ def main() -> None:
 def draw(settings):
     """Returns an even draw of the pool's texts in pool order: no held-out text, and of near-duplicates only the first."""
     heldout = set(HELDOUT.read_text(encoding="utf-8").split())
-    randomness = np.random.default_rng([settings.seed, 0])
+    randomness = np.random.default_rng([settings.seed, 2**32 - 1])  # a round's draw takes (seed, number of rounds): not the same one
     keep, seen = [], set()
     # The texts with the highest random numbers, in one pass and small memory.
     for number, row in enumerate(pool.stream(settings.data.pool, settings.data.text_column)):
