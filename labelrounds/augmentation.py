@@ -115,7 +115,8 @@ def by_masked_model(encoder: encoders.Encoder, share: float, seed: int, max_leng
             rows.append({"input_ids": [tokenizer.mask_token_id if place in masked else token for place, token in enumerate(ids)]})
         batch = pad([{**row, "attention_mask": [1] * len(row["input_ids"])} for row in rows], tokenizer)
         with torch.inference_mode(), autocast(machine):
-            logits = model(**{name: tensor.to(machine.device) for name, tensor in batch.items()}).logits.float().cpu().clone()
+            logits = model(**{name: tensor.to(machine.device) for name, tensor in batch.items()}).logits.float().cpu()
+        logits = logits.clone()  # what inference mode made may not be written to
         logits[:, :, [token for token in special if token < logits.shape[2]]] = -torch.inf
         copies = []
         for number, (ids, (masked, randomness)) in enumerate(zip(encoded, places, strict=True)):
