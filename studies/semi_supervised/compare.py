@@ -90,11 +90,11 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, epochs, met
                 model, epochs_run = classifier.train(*common, finetune, *rest_of)
                 told = {"valid": self_training.best_score(epochs_run), "epochs": len(epochs_run)}
             elif method == "ust":
-                shutil.copytree(begun, folder / "teacher", dirs_exist_ok=True)
+                share(begun, folder / "teacher")
                 model, candidates = self_training.train(*common, pool, finetune, settings.ust, *rest_of)
                 told = self_training.report(candidates)
             else:
-                shutil.copytree(begun, folder / "supervised", dirs_exist_ok=True)
+                share(begun, folder / "supervised")
                 model, outcome = consistency.train(*common, pool, finetune, settings.uda, *rest_of)
                 told = consistency.report(outcome, task)
             model.eval()
@@ -117,6 +117,14 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, epochs, met
         if all((RESULTS / name / f"{seed}-{method}.json").is_file() for method in METHODS):
             shutil.rmtree(place, ignore_errors=True)
     click.echo(report(name))
+
+
+def share(begun, folder):
+    """Gives a method the supervised model that is trained already; where there is none it trains the same one itself."""
+    if begun.is_dir() and not folder.exists():
+        part = folder.with_name(f"{folder.name}.part")
+        shutil.copytree(begun, part, dirs_exist_ok=True)
+        part.rename(folder)
 
 
 def read(path, task):
