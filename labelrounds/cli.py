@@ -85,14 +85,33 @@ def draw(n: int, file: Path) -> None:
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--no-suggestions", is_flag=True, help="Leave out what the model would say, so that it sways nobody.")
-def next(file: Path, no_suggestions: bool) -> None:
-    """Copy the queue to FILE, to fill in: a CSV that spreadsheets open well."""
+@click.option("--again", type=click.IntRange(1), metavar="N", help="N test texts for second opinions, in place of the queue. They change no label.")
+@click.option("--suspects", is_flag=True, help="Labels that look wrong, in place of the queue: to label again, blind.")
+def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) -> None:
+    """Copy the queue to FILE, to fill in: a CSV that spreadsheets open well.
+
+    With --again or --suspects the texts are others, and neither a label nor a suggestion is shown.
+    """
     from dataclasses import replace
 
-    from labelrounds import audits, params, queue, rounds
+    from labelrounds import audits, drawing, params, queue, rounds
 
     settings = params.load()
     task = settings.labelled_task()
+    if again and suspects:
+        raise click.UsageError("--again and --suspects exclude each other.")
+    if again:
+        asked, total = drawing.draw_again(again, settings)
+        queue.write_form(file, asked, task, rounds.OPINION)
+        click.echo(f"{len(asked)} of {total} test texts wait in {at(file)}, for second opinions: a copy for each person. The test set's labels stay.")
+        show_how_to_label(file, settings)
+        return
+    if suspects:
+        asked, total = drawing.draw_suspects(settings)
+        queue.write_form(file, asked, task, rounds.CORRECTION)
+        click.echo(f"{len(asked)} of {total} texts whose label looks wrong wait in {at(file)}. Your answer will be their label, the same or another.")
+        show_how_to_label(file, settings)
+        return
     waiting = queue.read()
     done = {annotation.id for annotation in rounds.read_all(task)} | set(audits.drawn(task))
     asked = [entry for entry in waiting if entry.id not in done]
@@ -145,7 +164,12 @@ def import_(files: tuple[Path, ...], annotator: str | None) -> None:
         click.echo("Nothing new to write.")
         return
     click.echo(f"{done.written} labels of {done.texts} texts are in {at(done.path)} now.")
-    click.echo(f"Next: dvc repro && dvc metrics diff; then commit {at(done.path)}, dvc.lock and metrics.")
+    if done.history:
+        click.echo(f"What the model knew before is kept in {at(done.history)}, to see what this round changes.")
+    elif done.stale:
+        click.echo(f"What the model knew before this round is not kept ({done.stale}): metrics/stop.json will compare across it.")
+    kept = f"{at(done.history)}, " if done.history else ""
+    click.echo(f"Next: dvc repro && dvc metrics diff; then commit {at(done.path)}, {kept}dvc.lock and metrics.")
 
 
 @main.command()

@@ -1,11 +1,13 @@
-"""A random draw from the pool: the first round, and any later one that may be held out."""
+"""What is asked besides the queue: a random draw from the pool, second opinions, and suspected labels."""
 
+import hashlib
 import heapq
+from collections import Counter
 
 import numpy as np
 
-from labelrounds import audits, params, pool, queue, rounds
-from labelrounds.errors import UserError
+from labelrounds import audits, examples, params, pool, queue, rounds, tables
+from labelrounds.errors import UserError, at
 from labelrounds.texts import near_duplicate_key
 
 
@@ -39,3 +41,35 @@ def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], 
         raise UserError(f"every text of {source} is labelled: there is nothing to draw.")
     chosen = [row for _, _, row in sorted(keep, key=lambda entry: -entry[0])]
     return [queue.Asked(row.id, row.text, "", "", queue.own_of(row)) for row in chosen], left
+
+
+def draw_again(n: int, settings: params.Params) -> tuple[list[queue.Asked], int]:
+    """Returns (up to `n` test texts for a second opinion, how many test texts there are), without label and suggestion.
+
+    A random draw, but those with the fewest second opinions come first. Until answers are imported the same texts are
+    drawn again, so that several people can be given the same ones.
+    """
+    if not examples.TEST.is_file():
+        raise UserError(f"{at(examples.TEST)}: there are no test texts yet. Run `dvc repro` first.")
+    given = Counter(a.id for a in rounds.read_all(settings.labelled_task()) if a.source == rounds.OPINION)
+    texts = {row.cells["id"]: row.cells["text"] for row in tables.rows(examples.TEST)}
+
+    def order(identity: str) -> tuple[int, str]:
+        return given[identity], hashlib.sha256(f"{settings.seed}\0{identity}".encode()).hexdigest()
+
+    return [queue.Asked(identity, texts[identity], "", "", {}) for identity in sorted(texts, key=order)[:n]], len(texts)
+
+
+def draw_suspects(settings: params.Params) -> tuple[list[queue.Asked], int]:
+    """Returns (the first `suspects.size` texts whose label looks wrong, how many there are), without label and suggestion."""
+    if not queue.SUSPECTS.is_file():
+        raise UserError(f"{at(queue.SUSPECTS)}: there is no list of suspects yet. Run `dvc repro` first.")
+    annotations = rounds.read_all(settings.labelled_task())
+    answered = {a.id for a in annotations if a.source == rounds.CORRECTION} - rounds.settle(annotations, settings.labelled_task()).tied.keys()
+    waiting = list(dict.fromkeys(row.cells["id"] for row in tables.rows(queue.SUSPECTS) if row.cells["id"] not in answered))
+    if not waiting:
+        raise UserError("no label looks wrong that has not been asked again. Run `dvc repro` for a new list.")
+    chosen = waiting[: settings.suspects.size]
+    texts = {a.id: a.text for a in annotations if a.text is not None}
+    texts |= {identity: row.text for identity, row in pool.find(settings.data.pool, settings.data.text_column, set(chosen)).items()}
+    return [queue.Asked(identity, texts[identity], "", "", {}) for identity in chosen if identity in texts], len(waiting)

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelrounds import audits, files, params, pool, queue, rounds
+from labelrounds import audits, files, params, pool, queue, rounds, snapshots
 from labelrounds.errors import UserError, at, first_of
 from labelrounds.schema import Task
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did in `folder`; `path` is None where there was nothing new, `overruled` counts the known ones that a later round changed."""
+    """What an import did in `folder`; `path` is None where there was nothing new, `overruled` counts the known ones that a later round changed.
+
+    history : the snapshot of what the model knew before; None, with the reason in `stale`, where there was none to take
+    """
 
     folder: Path
     path: Path | None
@@ -20,6 +23,8 @@ class Imported:
     known: int
     overruled: int
     unfilled: int
+    history: Path | None = None
+    stale: str = ""
 
 
 def import_labels(sources: Sequence[str | Path], annotator: str | None, settings: params.Params) -> Imported:
@@ -37,12 +42,13 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
         raise UserError(f"{at(sources[0])}: no row has a label: {unfilled} rows are empty in the label column. Fill in at least one{hint}.")
     annotations = one_opinion_each(annotations, task)
     earlier = rounds.read_all(task, folder)
-    before = {(a.id, a.annotator, a.labels) for a in earlier}
-    newest = {(a.id, a.annotator): a.round for a in earlier}
-    in_force = {(a.id, a.annotator, a.labels) for a in earlier if a.round == newest[a.id, a.annotator]}
-    new = [a for a in annotations if (a.id, a.annotator, a.labels) not in before]
-    known = len(annotations) - len(new)
-    overruled = known - sum((a.id, a.annotator, a.labels) in in_force for a in annotations)
+    before = {statement(a) for a in earlier}
+    newest = {asked(a): a.round for a in earlier}
+    in_force = {(asked(a), a.labels) for a in earlier if a.round == newest[asked(a)]}
+    new = [a for a in annotations if statement(a) not in before]
+    old = [a for a in annotations if statement(a) in before]
+    known = len(old)
+    overruled = sum((asked(a), a.labels) not in in_force for a in old)
     if not new:
         return Imported(folder, None, 0, 0, known, overruled, unfilled)
     if folder == audits.FOLDER:
@@ -59,8 +65,31 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
             "row",
         )
     texts = {a.id: a.text for a in new if a.text is not None and a.id not in in_pool}
+    learns = folder == rounds.FOLDER and rounds.deciding(new) and rounds.deciding(earlier)
+    history, stale = keep_history(settings) if learns else (None, "")
     path = write_round(new, texts, task, folder)
-    return Imported(folder, path, len(new), len({a.id for a in new}), known, overruled, unfilled)
+    return Imported(folder, path, len(new), len({a.id for a in new}), known, overruled, unfilled, history, stale)
+
+
+def keep_history(settings: params.Params) -> tuple[Path | None, str]:
+    """Returns (the snapshot of what the model knows before the new round, why there is none); nothing here stops an import."""
+    try:
+        return snapshots.keep(settings), ""
+    except snapshots.Stale as reason:
+        return None, str(reason)
+    except (UserError, OSError, ValueError, KeyError) as error:  # a damaged model, metrics file or shard
+        return None, f"what is on disk cannot be read: {getattr(error, 'message', error)}"
+
+
+def asked(annotation: rounds.Annotation) -> tuple[str, str, bool]:
+    """Returns who was asked for what: a label of a text, or a second opinion on it, which replaces no label."""
+    return annotation.id, annotation.annotator, annotation.source == rounds.OPINION
+
+
+def statement(annotation: rounds.Annotation) -> tuple[str, str, tuple[str, ...], str]:
+    """Returns what makes an annotation the same as another one; who confirms a suspected label says something new."""
+    own = annotation.source if annotation.source in (rounds.OPINION, rounds.CORRECTION) else ""
+    return annotation.id, annotation.annotator, annotation.labels, own
 
 
 def folder_of(sources: Sequence[str | Path]) -> Path:

@@ -143,6 +143,26 @@ class Select:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    leave_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stop:
+    rounds: int = knob(low=1)
+    gain: float = knob(low=0, high=1)
+    kappa: float = knob(low=0, high=1)
+    margin: float = knob(low=0, high=1)
+
+
+@dataclass(frozen=True)
+class Suspects:
+    encoder: str = knob(one_of=("vanilla", "adapted"))
+    folds: int = knob(low=0, high=100)
+    size: int = knob(low=1)
+
+
+@dataclass(frozen=True)
 class Params:
     task: TaskSection
     seed: int = knob(low=0, high=2**31 - 1)
@@ -160,6 +180,9 @@ class Params:
     baseline: Baseline
     predict: Predict
     select: Select
+    agreement: Agreement
+    stop: Stop
+    suspects: Suspects
 
     def labelled_task(self) -> Task:
         """Returns the task; a UserError if no labels are named yet."""
@@ -271,6 +294,9 @@ def _check(params: Params, tree: Any, path: Path) -> None:
             f"{at(path, _line(tree['unlabelled'], 'augmentation'))}: unlabelled.augmentation is back-translation, which needs two models; "
             f"unlabelled.translators names {len(translators)}. Name two model folders there: into another language, and back."
         )
+    if params.suspects.folds == 1:
+        where = at(path, _line(tree["suspects"], "folds"))
+        raise UserError(f"{where}: suspects.folds is 1, so no model would be left that has not seen a label. Write 2 or more, or 0 to train none.")
     known = [*params.recipes, *sorted(RESERVED)]
     if params.deploy not in known:
         raise UserError(

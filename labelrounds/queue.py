@@ -16,6 +16,7 @@ from labelrounds.schema import Task
 from labelrounds.texts import near_duplicate_key
 
 PATH = Path("data/queue/next.csv")
+SUSPECTS = Path("data/queue/suspects.csv")
 FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
 NUMBER = re.compile(r"'*\d[\d.,:/%eE+\- ]*")  # also dates and times
 SHOWN = 30_000  # a spreadsheet's cell holds 32,767 characters
@@ -80,10 +81,11 @@ def read() -> list[Asked]:
     ]
 
 
-def write_form(path: str | Path, asked: list[Asked], task: Task | None) -> None:
+def write_form(path: str | Path, asked: list[Asked], task: Task | None, source: str = "") -> None:
     """Writes the file to fill in; a file that is there is never overwritten.
 
-    `task` is None before any label is known: the column is then `label`.
+    `task` is None before any label is known: the column is then `label`. `source` marks every row, where it is no
+    ordinary label.
     """
     path = Path(path)
     taken_name = UserError(f"{at(path)} is there already and may hold what somebody typed. Choose another name, or remove it yourself.")
@@ -99,7 +101,16 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None) -> None:
     # Lines of JSON need not have the same keys.
     own = {name: f"pool_{name}" if name in kept_apart else name for entry in asked for name in entry.own}
     suggested = any(entry.suggestion for entry in asked)
-    columns = ["id", "text", label, *(["suggestion", "confidence"] if suggested else []), "annotator", "note", *own.values()]
+    columns = [
+        "id",
+        "text",
+        label,
+        *(["suggestion", "confidence"] if suggested else []),
+        "annotator",
+        *(["source"] if source else []),
+        "note",
+        *own.values(),
+    ]
     rows = (
         [
             literal(entry.id),
@@ -107,6 +118,7 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None) -> None:
             "",
             *([harmless(entry.suggestion), entry.confidence] if suggested else []),
             "",
+            *([source] if source else []),
             "",
             *(harmless(entry.own.get(name, "")) for name in own),
         ]

@@ -2,7 +2,8 @@
 
 A round holds `id` and/or `text`; `label`, or `labels` joined by `;`, or one 0/1 column per label; and maybe
 `annotator`, `source` and `note`. The newest round wins over older ones; within a round the majority; a tie
-leaves the text without a label.
+leaves the text without a label. Rows with the source `opinion` decide nothing: they are second opinions, from
+which the agreement among people is measured.
 """
 
 import re
@@ -19,6 +20,8 @@ from labelrounds.texts import ID_PATTERN, text_id
 FOLDER = Path("data/rounds")
 LABEL_COLUMNS = ("label", "labels")
 OTHER_COLUMNS = ("id", "text", "annotator", "source", "note")
+OPINION = "opinion"  # a second opinion: it counts for agreement, and never decides a label
+CORRECTION = "correction"  # an answer to a suspected label: it decides like any other, and says nothing of agreement
 FALSE, TRUE = ("0", "0.0", "false", "no", ""), ("1", "1.0", "true", "yes", "x")
 
 
@@ -122,9 +125,9 @@ def read_filled(
         except UserError as error:
             unknown.append(error.message)
             continue
-        annotation = Annotation(
-            identity, text, labels, cells.get("annotator", ""), cells.get("source", "") or "human", cells.get("note", ""), path.stem, row.where
-        )
+        source = cells.get("source", "") or "human"
+        source = source.lower() if source.lower() in (OPINION, CORRECTION) else source
+        annotation = Annotation(identity, text, labels, cells.get("annotator", ""), source, cells.get("note", ""), path.stem, row.where)
         previous = seen.setdefault((identity, annotation.annotator), annotation)
         if previous is not annotation and annotation.annotator:
             if previous.labels != labels:
@@ -191,10 +194,15 @@ def _one_hot(given: list[str], task: Task, where: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def deciding(annotations: Iterable[Annotation]) -> list[Annotation]:
+    """Returns the annotations that decide labels: all but second opinions."""
+    return [annotation for annotation in annotations if annotation.source != OPINION]
+
+
 def settle(annotations: Iterable[Annotation], task: Task) -> Verdict:
     """Returns one label per text: the newest round wins; within it the majority (per label, if multi-label)."""
     by_text: dict[str, dict[str, list[Annotation]]] = defaultdict(lambda: defaultdict(list))
-    for annotation in annotations:
+    for annotation in deciding(annotations):
         by_text[annotation.id][annotation.round].append(annotation)
     labels: dict[str, Settled] = {}
     relabelled: dict[str, tuple[Settled, Settled]] = {}

@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def read_labels(settings):
-    """Returns all annotations, what they say together, and the task; without a single round, the error says how to begin."""
+    """Returns the annotations but second opinions, what they say together, and the task; without a single round, the error says how to begin."""
     if not rounds.paths():
         raise UserError(
             "there are no labels yet. Draw a first round at random, label it, bring it in:\n"
@@ -69,7 +69,7 @@ def read_labels(settings):
             f"{at(params.PATH, params.line_of('split', 'holdout_rounds'))}: split.holdout_rounds {found}; without a holdout round "
             f'there is nothing to test on. Rounds there are: {", ".join(names)}. Name one that was drawn at random, such as ["{names[0]}"].'
         )
-    annotations = rounds.read_all(task)
+    annotations = rounds.deciding(rounds.read_all(task))
     verdict = rounds.settle(annotations, task)
     examples = Counter(label for settled in verdict.labels.values() for label in settled.labels)
     places = {label: a.where for a in reversed(annotations) if a.id in verdict.labels for label in a.labels if label in verdict.labels[a.id].labels}

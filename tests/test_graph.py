@@ -20,7 +20,7 @@ FLOORS = [
     {"init", "demo"},
     {"importing", "drawing", "reckoning", "asking", "compare", "history"},
     {"methods", "methods.supervised", "methods.ust", "methods.uda"},
-    {"gate", "calibration"},
+    {"gate", "calibration", "agreement", "label_errors", "snapshots", "stopping"},
     {"scores", "bootstrap", "acquisition"}
     | {"classifier", "examples", "training", "dropout", "encoders", "runtime"}
     | {"self_training", "augmentation", "consistency", "unlabelled"}

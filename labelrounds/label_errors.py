@@ -1,0 +1,98 @@
+"""Which labels look wrong? Confident learning: arrays in, ranking out; no torch.
+
+Northcutt, Jiang & Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels". A model that never saw a
+label says how likely it is. What counts as likely is measured per label: the mean probability of the texts that carry
+it. A label is denied where another one is the likeliest of those that are likely by that measure, and the model would
+not give it itself. Texts are ranked by how likely the model holds their label ("self-confidence").
+
+For multi-label every label is a decision of its own, between "applies" and "does not", and a text's rank comes from its
+worst labels (Thyagarajan et al. 2022, "Identifying Incorrect Annotations in Multi-Label Classification Data").
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+WORST = 0.8  # weight of the worst label, then of the worst of the others ... (Thyagarajan et al. 2022)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a model thinks of n labels that it has not seen.
+
+    quality : float array of shape (n,), 0 to 1: how likely the labels are right, to rank by
+    denied : bool array of shape (n,), whether confident learning counts them among the wrong ones
+    better : 0/1 int array of shape (n, n_labels), what the model would say
+    """
+
+    quality: np.ndarray
+    denied: np.ndarray
+    better: np.ndarray
+
+    @property
+    def order(self) -> np.ndarray:
+        """The texts' numbers, the most doubtful first; equals keep their order."""
+        return np.argsort(self.quality, kind="stable")
+
+
+def judge(gold: np.ndarray, probabilities: np.ndarray, multi_label: bool) -> Judged:
+    """Returns what out-of-fold `probabilities` say of the labels `gold`, both of shape (n, n_labels)."""
+    return _judge_each(gold, probabilities) if multi_label else _judge_one(gold, probabilities)
+
+
+def _judge_one(gold: np.ndarray, probabilities: np.ndarray) -> Judged:
+    given = gold.argmax(axis=1)
+    quality = probabilities[np.arange(len(gold)), given]
+    # A label that nobody gave has no threshold: it denies nothing.
+    usual = np.array([probabilities[given == label, label].mean() if (given == label).any() else np.inf for label in range(gold.shape[1])])
+    likely = np.where(probabilities >= usual, probabilities, -1.0)
+    said = probabilities.argmax(axis=1)
+    denied = (likely.max(axis=1) >= 0) & (likely.argmax(axis=1) != given) & (said != given)
+    return Judged(quality, denied, np.eye(gold.shape[1], dtype=np.int64)[np.where(denied, likely.argmax(axis=1), said)])
+
+
+def _judge_each(gold: np.ndarray, probabilities: np.ndarray) -> Judged:
+    confidence = np.where(gold == 1, probabilities, 1 - probabilities)
+    better = (probabilities >= 0.5).astype(np.int64)
+    denied = np.zeros(len(gold), dtype=bool)
+    for label in range(gold.shape[1]):
+        one = _judge_one(
+            np.stack([1 - gold[:, label], gold[:, label]], axis=1), np.stack([1 - probabilities[:, label], probabilities[:, label]], axis=1)
+        )
+        denied |= one.denied
+        better[:, label] = np.where(one.denied, one.better[:, 1], better[:, label])
+    worst_last = -np.sort(-confidence, axis=1)
+    quality = worst_last[:, 0]
+    for place in range(1, gold.shape[1]):
+        quality = WORST * worst_last[:, place] + (1 - WORST) * quality
+    return Judged(quality, denied, better)
+
+
+def folds(gold: np.ndarray, groups: Sequence[str], count: int, seed: int, multi_label: bool) -> np.ndarray:
+    """Returns the number of each text's fold, int array of shape (n,): near-duplicates together, labels spread evenly.
+
+    groups : the near-duplicate key of each text. Multi-label texts are spread by their rarest label.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    strata = gold.argmax(axis=1)
+    if multi_label:
+        rarest = np.where(gold == 1, gold.sum(axis=0), len(gold) + 1).argmin(axis=1)
+        strata = np.where(gold.any(axis=1), rarest, gold.shape[1])
+    number = {group: n for n, group in enumerate(dict.fromkeys(groups))}
+    found = np.full(len(gold), -1)
+    count = min(count, len(number))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a label with fewer texts than folds
+        split = StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(gold, strata, [number[group] for group in groups])
+        for fold, (_, chosen) in enumerate(split):
+            found[chosen] = fold
+    return found
+
+
+def found_among(order: np.ndarray, wrong: np.ndarray, share: float) -> float:
+    """Returns which share of the texts that are known to be `wrong` stands in the first `share` of a ranking."""
+    first = order[: round(share * len(order))]
+    return float(wrong[first].sum() / max(wrong.sum(), 1))

@@ -1,0 +1,54 @@
+"""Say whether the labels suffice, by three published criteria. Nothing stops by itself: a team decides.
+
+data/history, data/predictions, data/rounds, metrics/{split,agreement}.json, metrics/DEPLOY/test.csv ──► metrics/stop.json
+"""
+
+import json
+from pathlib import Path
+
+import click
+
+from labelrounds import files, params, rounds, snapshots, stopping, tables
+from labelrounds.errors import Command
+
+METRICS = Path("metrics")
+
+
+@click.command(cls=Command)
+def main() -> None:
+    settings = params.load()
+    task, stop = settings.labelled_task(), settings.stop
+    tested = METRICS / settings.deploy / "test.csv"
+    with files.unchanged(snapshots.FOLDER, snapshots.SHARDS, snapshots.HELDOUT, rounds.FOLDER, tested):
+        rows = [row.cells for row in tables.rows(tested)]
+        now = read_now(rows, settings, task)
+        models = stopping.series(snapshots.read_all(), now)
+    found = {
+        "gain": stopping.gain(models, {row["id"]: row["gold"] for row in rows}, task, stop, settings.seed),
+        "stability": stopping.stability(models, task, stop),
+        "people": stopping.people(json.loads((METRICS / "agreement.json").read_text(encoding="utf-8")), stop),
+    }
+    says = stopping.sentence(found)
+    summary = {
+        "round": now.round,
+        "labels": now.train,
+        "met": sum(one.met is True for one in found.values()),
+        **{name: {"met": one.met, **one.numbers, "reference": stopping.REFERENCES[name]} for name, one in found.items()},
+        "says": says,
+    }
+    files.write_json(METRICS / "stop.json", summary)
+    click.echo(f"stop: {says}")
+
+
+def read_now(rows, settings, task):
+    """Returns the snapshot of the model of now, from what the stages before have just made."""
+    annotations = rounds.deciding(rounds.read_all(task))
+    taken = {a.id for a in annotations} | set(snapshots.HELDOUT.read_text(encoding="utf-8").split())
+    train = json.loads((METRICS / "split.json").read_text(encoding="utf-8"))["train"]
+    stop_set = snapshots.stop_set(snapshots.pool_labels(task.column), taken)
+    newest = max((a.round for a in annotations), key=int)
+    return snapshots.Snapshot(newest, settings.deploy, "", train, {row["id"]: row["predicted"] for row in rows}, stop_set)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Find training labels that look wrong, and those on which rounds or people contradict each other.
+
+    data/split/{train,valid}.csv, data/rounds, models/encoder/… ──► data/queue/suspects.csv, metrics/suspects.json
+
+A classifier is fine-tuned on all folds of the training texts but one, and judges the labels of that one, which it has
+not seen. Test texts are left alone: correcting those that the model denies would flatter the model.
+"""
+
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+import click
+import numpy as np
+
+from labelrounds import classifier, encoders, examples, files, label_errors, labelers, params, queue, rounds, runtime, scores
+from labelrounds.errors import Command
+from labelrounds.labelers import transformer
+from labelrounds.scratch import scratch
+from labelrounds.texts import near_duplicate_key
+
+METRICS = Path("metrics")
+COLUMNS = ["id", "case", "label", "better", "quality", "detail"]
+
+
+@click.command(cls=Command)
+def main() -> None:
+    settings = params.load()
+    task = settings.labelled_task()
+    encoder = Path("models/encoder") / settings.suspects.encoder
+    used = (
+        settings.suspects,
+        settings.finetune,
+        settings.task,
+        settings.seed,
+        settings.runtime.threads,
+        settings.runtime.precision,
+        settings.model.max_length,
+    )
+    with files.unchanged(rounds.FOLDER), scratch("suspects", [examples.TRAIN, examples.VALID, encoder], used) as folder:
+        train, valid = examples.read(examples.TRAIN, task), examples.read(examples.VALID, task)
+        annotations = rounds.deciding(rounds.read_all(task))
+        rows = ties(annotations, task)
+        if settings.suspects.folds:
+            judged = label_errors.judge(train.gold, out_of_fold(train, valid, encoder, settings, task, folder), task.multi_label)
+            rows += doubted(train, judged, task, {a.id for a in annotations if a.source == rounds.CORRECTION})
+        rows += contradictions(annotations, task)
+        files.write_csv(queue.SUSPECTS, COLUMNS, rows)
+    counts = {case: sum(row[1] == case for row in rows) for case in ("denied", "doubted", "tie", "relabelled", "divided")}
+    files.write_json(METRICS / "suspects.json", {"texts": len(train), **counts})
+    click.echo(
+        f"suspects: {counts['denied']} of {len(train)} training labels are denied by a model that has not seen them; {counts['tie']} ties, "
+        f"{counts['relabelled']} relabelled, {counts['divided']} on which people are divided. To label again: labelrounds next --suspects FILE.csv"
+    )
+
+
+def out_of_fold(train, valid, base, settings, task, folder):
+    """Returns float32 probabilities of shape (n, n_labels) for the training texts, each by a model that has not seen it."""
+    groups = [near_duplicate_key(text) for text in train.texts]
+    number = label_errors.folds(train.gold, groups, settings.suspects.folds, settings.seed, task.multi_label)
+    probabilities = np.zeros(train.gold.shape, dtype=np.float32)
+    for fold in range(number.max() + 1):
+        done = folder / f"fold-{fold}.npy"
+        if not done.is_file():
+            # Every fold begins with the same seeds, so that one after a kill is as it would have been.
+            machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+            encoder = encoders.open_encoder(base)
+            seen, unseen = number != fold, number == fold
+            card = labelers.new_card("transformer", task, examples.TRAIN, int(seen.sum()), settings.model.max_length, None)
+            model, _ = classifier.train(
+                encoder,
+                card,
+                part(train, seen),
+                valid,
+                settings.finetune,
+                folder / f"fold-{fold}",
+                machine,
+                settings.runtime.checkpoint_seconds,
+                f"suspects, fold {fold + 1} of {number.max() + 1}",
+            )
+            labeler = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
+            found = labeler.scores(part(train, unseen).texts, settings.finetune.batch_size)
+            with files.atomic(done, "wb") as file:
+                np.save(file, found)
+            shutil.rmtree(folder / f"fold-{fold}", ignore_errors=True)
+        probabilities[number == fold] = np.load(done)
+    return probabilities
+
+
+def part(some, chosen):
+    """Returns the examples of the rows that are True in `chosen`."""
+    rows = np.flatnonzero(chosen)
+    return examples.Examples([some.ids[row] for row in rows], [some.texts[row] for row in rows], some.gold[rows])
+
+
+def doubted(train, judged, task, answered):
+    """Returns a row for every label that the model would not give, the most doubtful first, but those that people were asked again."""
+    given, better = (list(map(task.spell, scores.labels(matrix, task))) for matrix in (train.gold, judged.better))
+    wanted = [row for row in judged.order if given[row] != better[row] and train.ids[row] not in answered]
+    cases = ["denied" if judged.denied[row] else "doubted" for row in wanted]
+    return [[train.ids[row], case, given[row], better[row], f"{judged.quality[row]:.6f}", ""] for row, case in zip(wanted, cases, strict=True)]
+
+
+def ties(annotations, task):
+    """Returns a row for every text that is without a label because people are split evenly."""
+    tied = sorted(rounds.settle(annotations, task).tied.items())
+    return [[identity, "tie", "", "", "", f"round {name}: {' | '.join(map(task.spell, votes))}"] for identity, (name, votes) in tied]
+
+
+def contradictions(annotations, task):
+    """Returns a row for every label that a later round changed, and for every one that a mere majority of people gave."""
+    verdict = rounds.settle(annotations, task)
+    votes = defaultdict(list)
+    for one in annotations:
+        if one.id in verdict.labels and verdict.labels[one.id].round == one.round:
+            votes[one.id].append(task.spell(one.labels))
+    changed = [
+        [
+            identity,
+            "relabelled",
+            task.spell(new.labels),
+            "",
+            "",
+            f"round {old.round}: {task.spell(old.labels)} | round {new.round}: {task.spell(new.labels)}",
+        ]
+        for identity, (old, new) in sorted(verdict.relabelled.items())
+    ]
+    divided = [
+        [identity, "divided", task.spell(verdict.labels[identity].labels), "", "", " | ".join(said)]
+        for identity, said in sorted(votes.items())
+        if len(set(said)) > 1
+    ]
+    return changed + divided
+
+
+if __name__ == "__main__":
+    main()
