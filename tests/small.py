@@ -33,6 +33,10 @@ class SmallProject(Project):
         """Runs the stage `split` here and returns what it printed."""
         return self._invoked(split.main, (), code)
 
+    def made(self, stage, *arguments: str) -> str:
+        """Runs a stage's module here and returns what it printed."""
+        return self._invoked(stage.main, arguments, 0)
+
     def _invoked(self, command, arguments: Iterable[str], code: int) -> str:
         with contextlib.chdir(self.folder):
             result = CliRunner().invoke(command, list(arguments))
