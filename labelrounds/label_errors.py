@@ -9,7 +9,6 @@ For multi-label every label is a decision of its own, between "applies" and "doe
 worst labels (Thyagarajan et al. 2022, "Identifying Incorrect Annotations in Multi-Label Classification Data").
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,20 +74,19 @@ def folds(gold: np.ndarray, groups: Sequence[str], count: int, seed: int, multi_
 
     groups : the near-duplicate key of each text. Multi-label texts are spread by their rarest label.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     strata = gold.argmax(axis=1)
     if multi_label:
         rarest = np.where(gold == 1, gold.sum(axis=0), len(gold) + 1).argmin(axis=1)
         strata = np.where(gold.any(axis=1), rarest, gold.shape[1])
-    number = {group: n for n, group in enumerate(dict.fromkeys(groups))}
-    found = np.full(len(gold), -1)
-    count = min(count, len(number))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a label with fewer texts than folds
-        split = StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(gold, strata, [number[group] for group in groups])
-        for fold, (_, chosen) in enumerate(split):
-            found[chosen] = fold
+    members: dict[str, list[int]] = {}
+    for number, group in enumerate(groups):
+        members.setdefault(group, []).append(number)
+    # Like cards: the groups of one label after those of another, in random order, dealt one by one.
+    dealt = np.random.default_rng(seed).permutation(len(members))
+    together = list(members.values())
+    found = np.zeros(len(gold), dtype=np.int64)
+    for place, number in enumerate(sorted(dealt, key=lambda number: strata[together[number][0]])):
+        found[together[number]] = place % count
     return found
 
 

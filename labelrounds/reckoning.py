@@ -84,5 +84,9 @@ def show_results(settings: params.Params) -> None:
             f"({settings.predict.precision:.0%} of them are right, but for a risk of {settings.predict.risk:.0%}), {counts['review']} need review."
         )
         click.echo("All labels: data/predictions/labelled.csv")
+    stop = METRICS / "stop.json"
+    if stop.is_file():
+        says = json.loads(stop.read_text(encoding="utf-8"))["says"]
+        click.echo(f"Of the labels: {says}")
     if queue.PATH.is_file():
         click.echo(f"The next {len(queue.read())} texts to label: {queue.PATH}  (labelrounds next FILE.csv)")

@@ -59,7 +59,7 @@ def out_of_fold(train, valid, base, settings, task, folder):
     groups = [near_duplicate_key(text) for text in train.texts]
     number = label_errors.folds(train.gold, groups, settings.suspects.folds, settings.seed, task.multi_label)
     probabilities = np.zeros(train.gold.shape, dtype=np.float32)
-    for fold in range(number.max() + 1):
+    for fold in sorted(set(number.tolist())):
         done = folder / f"fold-{fold}.npy"
         if not done.is_file():
             # Every fold begins with the same seeds, so that one after a kill is as it would have been.
@@ -76,7 +76,7 @@ def out_of_fold(train, valid, base, settings, task, folder):
                 folder / f"fold-{fold}",
                 machine,
                 settings.runtime.checkpoint_seconds,
-                f"suspects, fold {fold + 1} of {number.max() + 1}",
+                f"suspects, fold {fold + 1} of {settings.suspects.folds}",
             )
             labeler = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
             found = labeler.scores(part(train, unseen).texts, settings.finetune.batch_size)

@@ -85,7 +85,9 @@ def test_masi_is_passonneaus(one: str, other: str, distance: float) -> None:
 
 def test_sets_that_overlap_agree_better_than_sets_that_do_not() -> None:
     def alpha(second: str) -> float:
-        spoken = [said(str(n), cell, who) for n in range(6) for who, cell in (("a", "good" if n % 2 else "bad;other"), ("b", "good" if n % 2 else second))]
+        spoken = [
+            said(str(n), cell, who) for n in range(6) for who, cell in (("a", "good" if n % 2 else "bad;other"), ("b", "good" if n % 2 else second))
+        ]
         found = agreement.collect(spoken, SEVERAL)
         return agreement.alpha(found.counts, agreement.distances(found.values, True), np.ones((6, 1)))[0]
 
@@ -103,7 +105,9 @@ def test_what_counts_as_an_opinion_of_a_person() -> None:
         said("f", "good"), said("f", "bad"),
     ]  # fmt: skip
     found = agreement.collect(spoken, CLASSES, leave_out=["crowd"])
-    answers = {i: {p: found.values[v] for p, v in zip(found.people, row, strict=True) if v >= 0} for i, row in zip(found.ids, found.said, strict=True)}
+    answers = {
+        i: {p: found.values[v] for p, v in zip(found.people, row, strict=True) if v >= 0} for i, row in zip(found.ids, found.said, strict=True)
+    }
     assert answers == {
         "a": {"Ann": ("bad",), "Ben": ("bad",)},
         "e": {"(not named) 1": ("bad",), "Ann": ("other",)},

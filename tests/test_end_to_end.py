@@ -34,6 +34,7 @@ SMALL = {
     "unlabelled__size": 100,
     # What the recipes that learn from texts without labels do is tested stage by stage.
     "recipes": {name: {"encoder": name, "method": "supervised"} for name in ("adapted", "vanilla")},
+    "suspects__folds": 2,
 }
 EVERY_ROUND = [
     "split",
@@ -45,7 +46,10 @@ EVERY_ROUND = [
     "evaluate_baseline",
     "predict",
     "gate",
+    "agreement",
+    "stop",
     "select",
+    "suspects",
 ]
 
 

@@ -1,0 +1,87 @@
+"""How many flipped labels stand among the first tenth of the suspects: `python -m benchmarks.label_errors`.
+
+Flips 5 % of the demo's training labels to another label at random, then does what the stage `suspects` does, and
+prints which share of the flipped ones it ranks among the first 10 %; chance would rank 10 % there. Beside it: the same
+with the linear baseline as the model. Needs data/split and models/encoder (`dvc repro`); with --texts also the demo's
+ratings, which label as many random texts of the pool as a project of that size would have.
+"""
+
+import tempfile
+from pathlib import Path
+
+import click
+import numpy as np
+
+from labelrounds import demo, examples, label_errors, labelers, params, pool, scores, tables
+from labelrounds.labelers import linear
+from labelrounds.texts import near_duplicate_key
+from stages import suspects
+
+FIRST = 0.1
+
+
+@click.command()
+@click.option("--seeds", default=3, show_default=True, help="So many times, with other flips.")
+@click.option("--share", default=0.05, show_default=True, help="Of the labels that are flipped.")
+@click.option("--texts", type=click.IntRange(50), help="So many random texts of the pool with the demo's labels.  [default: data/split/train.csv]")
+def main(seeds: int, share: float, texts: int | None) -> None:
+    settings = params.load()
+    task = settings.labelled_task()
+    clean = from_ratings(texts, settings, task) if texts else examples.read(examples.TRAIN, task)
+    valid = examples.read(examples.VALID, task)
+    encoder = Path("models/encoder") / settings.suspects.encoder
+    print(f"{len(clean)} texts, {share:.0%} of the labels flipped; which share of these is among the first {FIRST:.0%} (chance: {FIRST:.0%})")
+    found = {"fine-tuned": [], "linear": []}
+    for seed in range(seeds):
+        flipped = flip(clean, share, seed)
+        wrong = (flipped.gold != clean.gold).any(axis=1)
+        with tempfile.TemporaryDirectory() as folder:
+            by_model = {
+                "fine-tuned": suspects.out_of_fold(flipped, valid, encoder, settings, task, Path(folder)),
+                "linear": with_linear(flipped, settings, task),
+            }
+        for name, probabilities in by_model.items():
+            judged = label_errors.judge(flipped.gold, probabilities, task.multi_label)
+            found[name].append(label_errors.found_among(judged.order, wrong, FIRST))
+            right = (probabilities.argmax(axis=1) == clean.gold.argmax(axis=1)).mean()
+            denied = f"{judged.denied.sum()} denied, of which {wrong[judged.denied].mean() if judged.denied.any() else 0:.0%} were flipped"
+            print(
+                f"seed {seed}  {name:10}  {found[name][-1]:.2f}  ({denied}; out of fold it is right about {right:.0%} of the true labels)", flush=True
+            )
+    for name, shares in found.items():
+        error = np.std(shares, ddof=1) / np.sqrt(seeds) if seeds > 1 else float("nan")
+        print(f"mean    {name:10}  {np.mean(shares):.2f} ± {error:.2f} (standard error over {seeds} seeds)")
+
+
+def flip(clean, share, seed):
+    """Returns the examples with `share` of the labels changed to another one, each with the same chance."""
+    draw = np.random.default_rng(seed)
+    gold = clean.gold.copy()
+    for row in draw.choice(len(gold), round(share * len(gold)), replace=False):
+        gold[row] = np.roll(gold[row], draw.integers(1, gold.shape[1]))
+    return examples.Examples(clean.ids, clean.texts, gold)
+
+
+def with_linear(flipped, settings, task):
+    """Returns the out-of-fold probabilities of the linear baseline."""
+    number = label_errors.folds(flipped.gold, [near_duplicate_key(text) for text in flipped.texts], 10, settings.seed, task.multi_label)
+    found = np.zeros(flipped.gold.shape, dtype=np.float32)
+    card = labelers.new_card("linear", task, examples.TRAIN, len(flipped))
+    for fold in range(10):
+        seen = suspects.part(flipped, number != fold)
+        trained = linear.train(seen.texts, seen.gold, task, settings.baseline.inverse_regularization, settings.seed)
+        found[number == fold] = linear.LinearLabeler(card, "", *trained).scores(suspects.part(flipped, number == fold).texts, 64)
+    return found
+
+
+def from_ratings(count, settings, task):
+    """Returns `count` random texts of the demo's pool that are not held out, with the label of their mean rating."""
+    heldout = set((examples.SPLIT / "heldout.txt").read_text(encoding="utf-8").split())
+    label = {row.cells["id"]: demo.label_of(float(row.cells["mean"]), 0.5) for row in tables.rows(demo.RATINGS)}
+    texts = {row.id: row.text for row in pool.stream(settings.data.pool, settings.data.text_column) if row.id not in heldout}
+    chosen = sorted(np.random.default_rng(settings.seed).choice(sorted(texts), count, replace=False).tolist())
+    return examples.Examples(chosen, [texts[identity] for identity in chosen], scores.indicator([(label[identity],) for identity in chosen], task))
+
+
+if __name__ == "__main__":
+    main()
