@@ -69,7 +69,7 @@ def take(settings: params.Params) -> Snapshot:
     if learnt not in (None, files.sha256(examples.TRAIN)[:16]):
         raise Stale(f"the labeler {settings.deploy} was trained on other labels")
     model = files.fingerprint(folder)
-    if _json(METRICS / "predict.json").get("labeler") != model:
+    if any(column != {model} for column in shard_labelers()):
         raise Stale("the predictions are another model's")
     predictions = METRICS / settings.deploy / "test.csv"
     if not predictions.is_file() or _json(METRICS / f"{settings.deploy}.json").get("test", {}).get("fingerprint") != split["fingerprint"]:
@@ -99,6 +99,14 @@ def pool_labels(column: str) -> Iterator[tuple[str, str]]:
     for shard in tables.shards(SHARDS):
         table = pyarrow.parquet.read_table(shard, columns=["id", column])
         yield from zip(table["id"].to_pylist(), table[column].to_pylist(), strict=True)
+
+
+def shard_labelers() -> Iterator[set[str]]:
+    """Yields the fingerprints of the labelers that made each shard of the predictions."""
+    import pyarrow.parquet
+
+    for shard in tables.shards(SHARDS):
+        yield set(pyarrow.parquet.read_table(shard, columns=["labeler"])["labeler"].unique().to_pylist())
 
 
 def read_all(folder: Path = FOLDER) -> list[Snapshot]:

@@ -186,8 +186,11 @@ def spoil_model(made: SmallProject) -> None:
 
 
 def spoil_predictions(made: SmallProject) -> None:
-    metrics = json.loads(made.read("metrics/predict.json"))
-    made.write("metrics/predict.json", json.dumps(metrics | {"labeler": "0" * 16}))
+    import pyarrow.parquet
+
+    for path in (made.folder / "data/predictions/shards").iterdir():
+        shard = pyarrow.parquet.read_table(path)
+        pyarrow.parquet.write_table(shard.set_column(shard.schema.get_field_index("labeler"), "labeler", [["0" * 16] * len(shard)]), path)
 
 
 def spoil_test(made: SmallProject) -> None:
