@@ -48,7 +48,7 @@ verify: $(INSTALLED) ## run the pipeline in two fresh clones and compare every b
 fresh: $(if $(shell command -v dvc),,$(INSTALLED)) ## say whether dvc.lock fits code, params and labels; needs no data
 	@failed=; out=$$(dvc repro --dry --allow-missing --keep-going 2>&1) || failed=yes; \
 	stale=$$(sed -nE "s/^(Running stage|ERROR: failed to reproduce) '([^']*)'.*/  \2/p" <<<"$$out"); \
-	for file in $$(sed -nE 's/^ *- path: (metrics\/.*)$$/\1/p' dvc.lock); do [ -e "$$file" ] || stale+=$$'\n'"  $$file (missing)"; done; \
+	for file in $$(sed -nE 's/^ *- path: (metrics\/.*\.(json|csv))$$/\1/p' dvc.lock); do [ -e "$$file" ] || stale+=$$'\n'"  $$file (missing)"; done; \
 	if [ -n "$$stale" ]; then \
 	  echo "Stale: dvc.lock or a metrics file does not fit the code, the parameters or the data of"; \
 	  echo "$$stale"; \

@@ -260,6 +260,20 @@ def history(labeler: str | None, as_json: bool, path: Path | None) -> None:
 
 
 @main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--no-texts", is_flag=True, help="Leave out all texts and the names of people, so that the page may leave.")
+def report(file: Path, no_texts: bool) -> None:
+    """Write the page of metrics/report.html to FILE: one HTML file that needs no network."""
+    from labelrounds import files, params, report
+
+    report.check_target(file)
+    project = report.project_of(params.load(), not no_texts)
+    with files.atomic(file) as target:
+        target.write(report.page(project))
+    click.echo(f"{at(file)} is there now, {'with' if project.texts else 'without'} texts.")
+
+
+@main.command()
 @click.argument("texts", nargs=-1)
 @click.option("--file", "source", help="Read texts from a file: a table with the text column, or one text per line; `-` for standard input.")
 @click.option("--labeler", "name", help="Which labeler to ask.  [default: the deployed one]")

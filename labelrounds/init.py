@@ -37,7 +37,7 @@ TEXT_NAMES = (
 )
 LABEL_NAMES = ("label", "labels", "class", "category", "intent", "topic", "sentiment", "emotion", "target", "gold", "y")
 DEMO_PIPELINE = (Path("data/dvc.yaml"), Path("data/dvc.lock"))
-MADE = ("dvc.lock", "models", "scratch", "data/split", "data/unlabelled", "data/predictions", "data/queue", "data/demo")
+MADE = ("dvc.lock", "models", "scratch", "data/split", "data/unlabelled", "data/evaluated", "data/predictions", "data/queue", "data/demo")
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,11 @@ class Suspects:
 
 
 @dataclass(frozen=True)
+class Report:
+    texts: bool
+
+
+@dataclass(frozen=True)
 class Params:
     task: TaskSection
     seed: int = knob(low=0, high=2**31 - 1)
@@ -183,6 +188,7 @@ class Params:
     agreement: Agreement
     stop: Stop
     suspects: Suspects
+    report: Report
 
     def labelled_task(self) -> Task:
         """Returns the task; a UserError if no labels are named yet."""
@@ -335,7 +341,7 @@ def _expected(kind: Any, limits: Any) -> str:
         return "a list of texts such as [one, two]"
     if limits.get("one_of"):
         return f"one of: {', '.join(limits['one_of'])}"
-    word = {int: "a whole number", float: "a number", str: "text (in quotes if it looks like a number)"}[kind]
+    word = {bool: "true or false", int: "a whole number", float: "a number", str: "text (in quotes if it looks like a number)"}[kind]
     low, high = limits.get("low"), limits.get("high")
     if low is not None and high is not None:
         return f"{word} from {low:g} to {high:g}"

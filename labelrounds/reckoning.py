@@ -10,6 +10,7 @@ import click
 from labelrounds import params, pool, queue, rounds
 
 METRICS = Path("metrics")
+PAGE = METRICS / "report.html"
 
 
 def table(columns: list[str], rows: list[list[Any]]) -> str:
@@ -90,3 +91,5 @@ def show_results(settings: params.Params) -> None:
         click.echo(f"Of the labels: {says}")
     if queue.PATH.is_file():
         click.echo(f"The next {len(queue.read())} texts to label: {queue.PATH}  (labelrounds next FILE.csv)")
+    if PAGE.is_file():
+        click.echo(f"All of this and more, on a page for the browser: {PAGE}")

@@ -1,6 +1,6 @@
 """Measure one labeler on the validation and test texts.
 
-models/labeler/NAME, data/split/{valid,test}.csv ──► metrics/NAME.json, metrics/NAME/{test,labels,confusion,reliability}.csv
+models/labeler/NAME, data/split/{valid,test}.csv ──► metrics/NAME.json, metrics/NAME/{test,labels,confusion,reliability}.csv; their digests in data/evaluated/NAME.json
 """
 
 from dataclasses import replace
@@ -13,6 +13,7 @@ from labelrounds.errors import Command
 
 METRICS = Path("metrics")
 RELIABILITY = ["scores", "bin", "n", "confidence", "right"]
+EVALUATED = Path("data/evaluated")
 
 
 @click.command(cls=Command)
@@ -34,6 +35,8 @@ def main(name: str) -> None:
     files.write_csv(folder / "confusion.csv", *test["confusion"])
     files.write_csv(folder / "reliability.csv", RELIABILITY, test["reliability"])
     files.write_json(METRICS / f"{name}.json", summary)
+    # What `report` depends on: DVC can name a folder, but not the metrics of every recipe that there may be.
+    files.write_json(EVALUATED / f"{name}.json", {f"{name}.json": files.sha256(METRICS / f"{name}.json"), **files.folder_digests(folder)})
     shown = summary["test"]
     low, high = shown["ci95"]["f1_macro"]
     click.echo(

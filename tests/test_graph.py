@@ -17,8 +17,9 @@ STAGES = {**PIPELINE["stages"], **DEMO["stages"]}
 # DESIGN: imports only go down; a room knows nothing of those above it.
 FLOORS = [
     {"cli"},
-    {"init", "demo"},
-    {"importing", "drawing", "reckoning", "asking", "compare", "history"},
+    {"init", "demo", "report"},
+    {"findings"},
+    {"importing", "drawing", "reckoning", "asking", "compare", "history", "plots", "wording"},
     {"methods", "methods.supervised", "methods.ust", "methods.uda"},
     {"gate", "calibration", "agreement", "label_errors", "snapshots", "stopping"},
     {"scores", "bootstrap", "acquisition"}
@@ -110,6 +111,18 @@ def test_every_metric_and_plot_is_kept_in_git() -> None:
         for key in ("metrics", "plots"):
             for entry in body(name).get(key, []):
                 assert isinstance(entry, dict) and next(iter(entry.values()))["cache"] is False, f"{name}: {entry}"
+
+
+def test_the_report_hears_of_every_metric_and_of_all_that_it_reads() -> None:
+    deps = paths("report", "deps")
+    for name in PIPELINE["stages"]:
+        for metric in paths(name, "metrics"):
+            told = any(out.startswith("data/evaluated/") for out in paths(name, "outs"))  # a receipt: the recipes' names are not known here
+            assert metric in deps or told, f"report: add {metric}, which {name} writes"
+    assert "data/history" in deps or not (ROOT / "data/history").exists()
+    assert any("data/queue/suspects" in path for path in deps) or not any(
+        "data/queue/suspects" in out for name in STAGES for out in paths(name, "outs")
+    )
 
 
 def test_every_cached_output_is_in_the_root_gitignore() -> None:

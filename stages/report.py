@@ -1,0 +1,25 @@
+"""Make the page that people look at: where the loop stands, with its plots, tables and errors.
+
+metrics/, data/rounds, data/split/test.csv ──► metrics/report.html
+"""
+
+import click
+
+from labelrounds import files, params, report, rounds
+from labelrounds.errors import Command
+
+
+@click.command(cls=Command)
+@click.option("--no-texts", is_flag=True, help="Leave out all texts and the names of people (so does report.texts: false).")
+def main(no_texts: bool) -> None:
+    settings = params.load()
+    project = report.project_of(settings, settings.report.texts and not no_texts)
+    with files.unchanged(rounds.FOLDER, *report.sources(project.labelers)):
+        page = report.page(project)
+    with files.atomic(report.PATH) as file:
+        file.write(page)
+    click.echo(f"report: {len(page.encode()) / 1000:.0f} kB {'with' if project.texts else 'without'} texts in {report.PATH}.")
+
+
+if __name__ == "__main__":
+    main()
