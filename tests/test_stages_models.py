@@ -125,7 +125,7 @@ def assert_measured(project: Project, name: str, multi_label: bool = False, meth
         assert set(found) == {*TEST_METRICS, *(["jaccard"] if multi_label else [])}
         assert list(found["f1"]) == LABELS
         assert found["n"] == split[side]
-        assert set(found["ci95"]) == set(found) - {"n", "fingerprint", "ci95"} and list(found["ci95"]["f1"]) == LABELS
+        assert set(found["ci95"]) == set(found) - {"n", "fingerprint", "ci95", "ece", "ece_raw"} and list(found["ci95"]["f1"]) == LABELS
         low, high = found["ci95"]["f1_macro"]
         assert 0 <= low <= found["f1_macro"] <= high <= 1
     assert metrics["test"]["fingerprint"] == split["fingerprint"]
@@ -137,6 +137,9 @@ def assert_measured(project: Project, name: str, multi_label: bool = False, meth
     right = sum(row["gold"] == row["predicted"] for row in rows) / len(rows)
     assert metrics["test"]["accuracy"] == pytest.approx(right, abs=1e-6)
     assert [row["label"] for row in csv_rows(project, f"metrics/{name}/labels.csv")] == LABELS
+    told = json.loads(project.read(f"data/evaluated/{name}.json"))
+    folder = files.folder_digests(project.folder / f"metrics/{name}")
+    assert told == {f"{name}.json": files.sha256(project.folder / f"metrics/{name}.json"), **folder}, "what the report depends on"
     counts = [int(row["count"]) for row in csv_rows(project, f"metrics/{name}/confusion.csv")]
     assert sum(counts) == len(rows) * (len(LABELS) if multi_label else 1)
     return metrics
