@@ -244,7 +244,13 @@ def suspects(rows: list[dict[str, str]] | None, project: Project) -> dict[str, A
         | {"id": row["id"], "case": row["case"], "detail": row["detail"], "text": known.get(row["id"])}
         for row in rows[:WRONG]
     ]
-    return {"cases": [(CASES.get(case, case), count) for case, count in Counter(row["case"] for row in rows).items()], "rows": listed, "n": len(rows)}
+    trained = read_json(METRICS / "suspects.json")
+    return {
+        "trained": trained and trained["texts"],
+        "cases": [(CASES.get(case, case), count) for case, count in Counter(row["case"] for row in rows).items()],
+        "rows": listed,
+        "n": len(rows),
+    }
 
 
 def texts_of(paths: Iterable[Path]) -> dict[str, str]:

@@ -109,7 +109,7 @@ def project_of(settings: Any, texts: bool) -> Project:
 
 def sources(labelers: Sequence[str]) -> list[Path]:
     """Returns the files that the page of these labelers is made from, those that are there."""
-    names = ("split", "predict", "adapt", "agreement", "stop", "gate", "audit", *labelers)
+    names = ("split", "predict", "adapt", "agreement", "stop", "gate", "audit", "suspects", *labelers)
     found = [
         TRAIN,
         VALID,

@@ -146,6 +146,7 @@ def measured(folder: Path, task: Task, n: int = 60, seed: int = 0, texts: list[s
         files.write_json("metrics/audit.json", {"audits": 1, "promised": 0.95, "each": {"01": audit}})
         first, other = task.labels[0], task.spell(task.labels[1:3] if task.multi_label else task.labels[1:2])
         doubted = [(identity, "denied", first, other, "0.010000", "") for identity in ids[:25]]
+        files.write_json("metrics/suspects.json", {"texts": 1234, "denied": 25, "tie": 1})
         even = ("0" * 16, "tie", "", "", "", f"round 01: {first} | {other}")
         files.write_csv("data/queue/suspects.csv", ["id", "case", "label", "better", "quality", "detail"], [even, *doubted])
     return made
@@ -189,6 +190,7 @@ def test_the_page_says_where_the_loop_stands_and_shows_every_section(classes) ->
         "never: people look 79 of 80 0.963 0 % about 100",
         "more would not do",
         "01 120 100 97 0.970 0.915 to 0.994",
+        "Of 1,234 training texts, and",
         "25 denied by a model that has not seen the label",
         "round 01: good | <b>bad</b>",
     ):
