@@ -7,6 +7,7 @@ ratings, which label as many random texts of the pool as a project of that size 
 """
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -24,8 +25,10 @@ FIRST = 0.1
 @click.option("--seeds", default=3, show_default=True, help="So many times, with other flips.")
 @click.option("--share", default=0.05, show_default=True, help="Of the labels that are flipped.")
 @click.option("--texts", type=click.IntRange(50), help="So many random texts of the pool with the demo's labels.  [default: data/split/train.csv]")
-def main(seeds: int, share: float, texts: int | None) -> None:
+@click.option("--folds", type=click.IntRange(2), default=4, show_default=True, help="Trainings, as suspects.folds in params.yaml.")
+def main(seeds: int, share: float, texts: int | None, folds: int) -> None:
     settings = params.load()
+    settings = replace(settings, suspects=replace(settings.suspects, folds=folds))
     task = settings.labelled_task()
     clean = from_ratings(texts, settings, task) if texts else examples.read(examples.TRAIN, task)
     valid = examples.read(examples.VALID, task)

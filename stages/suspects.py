@@ -48,9 +48,11 @@ def main() -> None:
         files.write_csv(queue.SUSPECTS, COLUMNS, rows)
     counts = {case: sum(row[1] == case for row in rows) for case in ("denied", "doubted", "tie", "relabelled", "divided")}
     files.write_json(METRICS / "suspects.json", {"texts": len(train), **counts})
+    judged = f"{counts['denied']} of {len(train)} training labels are denied by a model that has not seen them"
     click.echo(
-        f"suspects: {counts['denied']} of {len(train)} training labels are denied by a model that has not seen them; {counts['tie']} ties, "
-        f"{counts['relabelled']} relabelled, {counts['divided']} on which people are divided. To label again: labelrounds next --suspects FILE.csv"
+        f"suspects: {judged if settings.suspects.folds else 'no model judges the labels (suspects.folds: 4 in params.yaml)'}; {counts['tie']} ties, "
+        f"{counts['relabelled']} relabelled, {counts['divided']} on which people are divided."
+        + (" To label again: labelrounds next --suspects FILE.csv" if rows else "")
     )
 
 
