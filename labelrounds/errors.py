@@ -26,6 +26,17 @@ def at(path: str | Path, line: int | None = None) -> str:
     return shown if line is None else f"{shown}:{line}"
 
 
+def no_labels() -> UserError:
+    """Returns the error for a project without a single label; it says how to begin."""
+    return UserError(
+        "there are no labels yet. Draw a first round at random, label it, bring it in:\n"
+        "  labelrounds draw 200 round-01.csv\n"
+        "  (fill in the label column, in a spreadsheet or a text editor)\n"
+        "  labelrounds import round-01.csv\n"
+        "  dvc repro"
+    )
+
+
 def first_of(problems: list[str], noun: str = "problem") -> UserError:
     """Returns one error for many `problems`: the first in full, the places of four more, and the count."""
     message = problems[0]

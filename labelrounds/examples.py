@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from labelrounds import scores, tables
+from labelrounds.errors import no_labels
 from labelrounds.schema import Task
 
 SPLIT = Path("data/split")
@@ -29,3 +30,9 @@ def read(path: Path, task: Task) -> Examples:
     rows = list(tables.rows(path))
     gold = scores.indicator([task.parse(row.cells[task.column], row.where) for row in rows], task)
     return Examples([row.cells["id"] for row in rows], [row.cells["text"] for row in rows], gold)
+
+
+def check_any(path: Path) -> None:
+    """Raises a UserError that says how to begin if the file of the split holds no text yet."""
+    if next(tables.rows(path), None) is None:
+        raise no_labels()

@@ -247,6 +247,7 @@ def write_params(task: Task, kept: Path, text_column: str) -> None:
     labels.fa.set_flow_style()
     tree["task"]["type"] = task.type
     tree["task"]["labels"] = labels
+    tree["task"].pop("descriptions", None)  # those of other labels
     tree["data"]["pool"] = str(kept)
     tree["data"]["text_column"] = text_column
     tree["split"]["holdout_rounds"][:] = [DoubleQuotedScalarString("01")]

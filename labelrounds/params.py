@@ -6,6 +6,7 @@ A key that is unknown, missing or of the wrong type is a UserError with its line
 import re
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from labelrounds.errors import UserError, at, did_you_mean
@@ -13,6 +14,9 @@ from labelrounds.schema import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
 
 PATH = Path("params.yaml")
 RESERVED = {"baseline"}  # metrics/baseline.json belongs to the baseline stage
+ENCODERS = ("vanilla", "adapted")  # which the stages `base` and `adapt` make; `bases` names further ones
+ZERO_SHOT = "zero-shot"
+METHODS = ("supervised", "nearest", ZERO_SHOT, "setfit", "ust", "uda")
 
 
 def knob(default: Any = MISSING, low: float | None = None, high: float | None = None, one_of: tuple[str, ...] = ()) -> Any:
@@ -25,6 +29,7 @@ def knob(default: Any = MISSING, low: float | None = None, high: float | None = 
 class TaskSection:
     type: str = knob(one_of=(MULTI_CLASS, MULTI_LABEL))
     labels: tuple[str, ...] = ()
+    descriptions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,15 @@ class Adapt:
 
 
 @dataclass(frozen=True)
+class Lora:
+    r: int = knob(low=1, high=4096)
+    alpha: float = knob(low=0)
+    dropout: float = knob(low=0, high=1)
+    targets: tuple[str, ...] = ()
+    four_bit: bool = False
+
+
+@dataclass(frozen=True)
 class Finetune:
     epochs: int = knob(low=1)
     patience: int = knob(low=1)
@@ -75,16 +89,23 @@ class Finetune:
     warmup: float = knob(low=0, high=1)
     weight_decay: float = knob(low=0)
     class_weights: str = knob(one_of=("none", "balanced"))
+    lora: Lora | None = None
 
 
-METHODS = ("supervised", "ust", "uda")
 FROM_UNLABELLED = ("ust", "uda")  # methods that learn from texts without labels as well
 
 
 @dataclass(frozen=True)
 class Recipe:
-    encoder: str = knob(one_of=("vanilla", "adapted"))
+    """finetune : None, or the section `finetune` with this recipe's own values in it."""
+
+    encoder: str
     method: str = knob(one_of=METHODS)
+    finetune: Finetune | None = None
+
+    @property
+    def needs_labels(self) -> bool:
+        return self.method != ZERO_SHOT
 
     @property
     def needs_unlabelled(self) -> bool:
@@ -117,6 +138,14 @@ class Uda:
     confidence: float = knob(low=0, high=1)
     temperature: float = knob(low=0.01, high=1)
     guard: float = knob(low=0, high=1)
+
+
+@dataclass(frozen=True)
+class Setfit:
+    steps: int = knob(low=1)
+    batch_size: int = knob(low=1)
+    learning_rate: float = knob(low=0, high=1)
+    inverse_regularization: float = knob(low=1e-6, high=1e6)
 
 
 @dataclass(frozen=True)
@@ -168,6 +197,15 @@ class Report:
 
 
 @dataclass(frozen=True)
+class LearningCurve:
+    sizes: tuple[int, ...]
+    seeds: tuple[int, ...]
+    recipes: tuple[str, ...]
+    against: str
+    only: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Params:
     task: TaskSection
     seed: int = knob(low=0, high=2**31 - 1)
@@ -181,6 +219,7 @@ class Params:
     recipes: dict[str, Recipe]
     ust: Ust
     uda: Uda
+    setfit: Setfit
     deploy: str
     baseline: Baseline
     predict: Predict
@@ -189,6 +228,12 @@ class Params:
     stop: Stop
     suspects: Suspects
     report: Report
+    learning_curve: LearningCurve
+    bases: dict[str, str] = field(default_factory=dict)
+
+    def finetune_of(self, recipe: Recipe) -> Finetune:
+        """Returns how a recipe's model is trained: by its own values where it has any."""
+        return recipe.finetune or self.finetune
 
     def labelled_task(self) -> Task:
         """Returns the task; a UserError if no labels are named yet."""
@@ -216,9 +261,21 @@ def load(path: str | Path = PATH) -> Params:
         raise UserError(f"{at(path, mark.line + 1 if mark else None)}: not YAML: {error.problem}. Correct that line.") from None
     except (YAMLError, UnicodeDecodeError):
         raise UserError(f"{at(path)}: not UTF-8 text, or control characters stand in it. Save it as UTF-8.") from None
+    _inherit(tree)
     params = _section(Params, tree, "", path, 1)
     _check(params, tree, path)
     return params
+
+
+def _inherit(tree: Any) -> None:
+    """Fills what a recipe's own `finetune` leaves out with the values of the section `finetune`."""
+    if not isinstance(tree, dict) or not isinstance(tree.get("finetune"), dict) or not isinstance(tree.get("recipes"), dict):
+        return  # the error about that comes from reading it
+    for recipe in tree["recipes"].values():
+        own = recipe.get("finetune") if isinstance(recipe, dict) else None
+        if isinstance(own, dict):
+            for key, value in tree["finetune"].items():
+                own.setdefault(key, value)
 
 
 def _section(kind: type, tree: Any, name: str, path: Path, line: int) -> Any:
@@ -233,7 +290,7 @@ def _section(kind: type, tree: Any, name: str, path: Path, line: int) -> Any:
     values = {}
     for key, entry in known.items():
         if key not in tree:
-            if entry.default is not MISSING:
+            if entry.default is not MISSING or entry.default_factory is not MISSING:
                 continue
             raise UserError(f'{at(path, line)}: the key "{dot}{key}" is missing. Expected {_expected(hints[key], entry.metadata)}.')
         values[key] = _value(hints[key], entry.metadata, tree[key], f"{dot}{key}", path, _line(tree, key))
@@ -241,6 +298,10 @@ def _section(kind: type, tree: Any, name: str, path: Path, line: int) -> Any:
 
 
 def _value(kind: Any, limits: Any, found: Any, name: str, path: Path, line: int) -> Any:
+    if get_origin(kind) is UnionType:  # `X | None`
+        if found is None:
+            return None
+        kind = get_args(kind)[0]
     if is_dataclass(kind):
         return _section(kind, found, name, path, line)
     wrong = UserError(f"{at(path, line)}: {name} is {_shown(found)}; expected {_expected(kind, limits)}.")
@@ -248,16 +309,18 @@ def _value(kind: Any, limits: Any, found: Any, name: str, path: Path, line: int)
     if origin is dict:
         if not isinstance(found, dict):
             raise wrong
-        return {str(key): _section(get_args(kind)[1], found[key], f"{name}.{key}", path, _line(found, key)) for key in found}
+        return {str(key): _value(get_args(kind)[1], {}, found[key], f"{name}.{key}", path, _line(found, key)) for key in found}
     if origin is tuple:
         if not isinstance(found, list):
             raise wrong
+        inner = get_args(kind)[0]
         for number, item in enumerate(found):
-            if not isinstance(item, str):
-                raise UserError(
-                    f'{at(path, _line(found, number, line))}: {name} holds {_shown(item)}; expected text. Put it in quotes: "{_typed(item)}".'
-                )
-        return tuple(str(item) for item in found)
+            where = at(path, _line(found, number, line))
+            if inner is int and (not isinstance(item, int) or isinstance(item, bool) or item < 0):
+                raise UserError(f"{where}: {name} holds {_shown(item)}; expected whole numbers, 0 or more.")
+            if inner is str and not isinstance(item, str):
+                raise UserError(f'{where}: {name} holds {_shown(item)}; expected text. Put it in quotes: "{_typed(item)}".')
+        return tuple(inner(item) for item in found)
     if kind is float and isinstance(found, int) and not isinstance(found, bool):
         found = float(found)
     if not isinstance(found, kind) or (isinstance(found, bool) and kind is not bool):
@@ -303,6 +366,24 @@ def _check(params: Params, tree: Any, path: Path) -> None:
     if params.suspects.folds == 1:
         where = at(path, _line(tree["suspects"], "folds"))
         raise UserError(f"{where}: suspects.folds is 1, so no model would be left that has not seen a label. Write 2 or more, or 0 to train none.")
+    for label in params.task.descriptions:
+        if label not in labels:
+            where = at(path, _line(tree["task"]["descriptions"], label))
+            raise UserError(f'{where}: task.descriptions describes "{label}", which is not among task.labels.{did_you_mean(label, labels)}')
+    for name in params.bases:
+        if name in ENCODERS or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            where = at(path, _line(tree["bases"], name))
+            raise UserError(
+                f'{where}: the name "{name}" in bases becomes the folder of a model: use letters, digits, "-" and "_", and neither "vanilla" nor "adapted".'
+            )
+    encoders = [*ENCODERS, *params.bases]
+    for name, recipe in params.recipes.items():
+        if recipe.encoder not in encoders:
+            where = at(path, _line(tree["recipes"][name], "encoder", _line(tree["recipes"], name)))
+            raise UserError(
+                f'{where}: recipes.{name}.encoder is "{recipe.encoder}".{did_you_mean(recipe.encoder, encoders)} Expected one of: '
+                f"{', '.join(encoders)} (params.yaml: bases names further models)."
+            )
     known = [*params.recipes, *sorted(RESERVED)]
     if params.deploy not in known:
         raise UserError(
@@ -338,7 +419,7 @@ def _expected(kind: Any, limits: Any) -> str:
     if is_dataclass(kind) or get_origin(kind) is dict:
         return "a section of `key: value` lines"
     if get_origin(kind) is tuple:
-        return "a list of texts such as [one, two]"
+        return "a list of texts such as [one, two]" if get_args(kind)[0] is str else "a list of whole numbers such as [50, 100]"
     if limits.get("one_of"):
         return f"one of: {', '.join(limits['one_of'])}"
     word = {bool: "true or false", int: "a whole number", float: "a number", str: "text (in quotes if it looks like a number)"}[kind]

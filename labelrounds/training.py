@@ -206,17 +206,30 @@ def _last_checkpoint(folder: Path) -> str | None:
 
 
 def _save_weights(model: Any, path: Path) -> None:
-    from safetensors.torch import save_model
+    """Writes all weights; of a model with frozen ones, which may be large, only those that train."""
+    from safetensors.torch import save_file, save_model
 
     temporary = path.with_suffix(".part")
-    save_model(model, str(temporary))
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    if len(trained) == len(list(model.named_parameters())):
+        save_model(model, str(temporary))
+    else:
+        save_file({name: weight.detach().contiguous() for name, weight in trained.items()}, str(temporary))
     temporary.replace(path)
 
 
 def _load_weights(model: Any, path: Path) -> None:
-    from safetensors.torch import load_model
+    import torch
+    from safetensors.torch import load_file, load_model
 
-    load_model(model, str(path), device=str(next(model.parameters()).device))
+    device = str(next(model.parameters()).device)
+    weights = dict(model.named_parameters())
+    if all(weight.requires_grad for weight in weights.values()):
+        load_model(model, str(path), device=device)
+        return
+    with torch.no_grad():
+        for name, weight in load_file(str(path), device=device).items():
+            weights[name].copy_(weight)
 
 
 # Batches and losses

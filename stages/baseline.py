@@ -14,6 +14,7 @@ from labelrounds.labelers import linear
 def main() -> None:
     settings = params.load()
     task = settings.labelled_task()
+    examples.check_any(examples.TRAIN)
     with files.unchanged(examples.TRAIN, examples.VALID):
         train, valid = examples.read(examples.TRAIN, task), examples.read(examples.VALID, task)
         trained = linear.train(train.texts, train.gold, task, settings.baseline.inverse_regularization, settings.seed)

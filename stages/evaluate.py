@@ -20,6 +20,7 @@ EVALUATED = Path("data/evaluated")
 @click.argument("name")
 def main(name: str) -> None:
     settings = params.load()
+    examples.check_any(examples.TEST)
     with files.unchanged(labelers.ROOT / name, examples.VALID, examples.TEST):
         labeler = labelers.load(labelers.ROOT / name, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
         sides = {"test": examples.TEST, "valid": examples.VALID}

@@ -17,8 +17,20 @@ def main(name: str) -> None:
     if name not in settings.recipes:
         raise UserError(f'there is no recipe "{name}" in params.yaml.{did_you_mean(name, settings.recipes)} Recipes: {", ".join(settings.recipes)}.')
     recipe = settings.recipes[name]
+    if recipe.needs_labels:
+        examples.check_any(examples.TRAIN)
     inputs = [examples.TRAIN, examples.VALID, methods.ENCODERS / recipe.encoder]
-    used = [recipe, settings.finetune, settings.task, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length]
+    used = [
+        recipe,
+        settings.finetune,
+        settings.setfit,
+        settings.predict.batch_size,
+        settings.task,
+        settings.seed,
+        settings.runtime.threads,
+        settings.runtime.precision,
+        settings.model.max_length,
+    ]
     if recipe.needs_unlabelled:
         inputs += [unlabelled.PATH]
         used += [settings.ust, settings.uda]

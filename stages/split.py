@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from labelrounds import files, holdout, params, pool, rounds
-from labelrounds.errors import Command, UserError, at, first_of
+from labelrounds.errors import Command, UserError, at, first_of, no_labels
 
 OUT = Path("data/split")
 METRICS = Path("metrics")
@@ -38,7 +38,8 @@ def main() -> None:
         )
         sides = {identity: held.side(text) for identity, text in texts.items()}
         members, near = assign(sides, first, verdict)
-        check_members(members, task)
+        if annotations:
+            check_members(members, task)
         heldout, in_pool = read_heldout(source, column, texts, held)
         cases = decided(verdict, task)
         cases += [(identity, "near a held-out text: not trained on", verdict_round(verdict, identity), sides[identity]) for identity in near]
@@ -46,20 +47,28 @@ def main() -> None:
 
     fingerprint = write_split(members, verdict, sides, texts, heldout, task)
     write_metrics(members, annotations, cases, pool_size, len(heldout), fingerprint, task)
+    if not annotations:
+        click.echo(
+            f"split: no labels yet; {settings.deploy} needs none: `dvc repro select` fills the queue. "
+            "Before you label that, draw and import a random round: it gives the test set."
+        )
+        return
     counts = ", ".join(f"{len(members[name])} {name}" for name in holdout.SIDES)
     click.echo(f"split: {len(annotations)} labels of {len(texts)} texts: {counts}; {len(heldout)} of {pool_size} pool texts held out.")
 
 
 def read_labels(settings):
-    """Returns the annotations but second opinions, what they say together, and the task; without a single round, the error says how to begin."""
+    """Returns the annotations but second opinions, what they say together, and the task.
+
+    Without a single round, the error says how to begin; or, if the deployed labeler needs no labels, nothing is
+    held out yet, and `select` makes a queue with it.
+    """
     if not rounds.paths():
-        raise UserError(
-            "there are no labels yet. Draw a first round at random, label it, bring it in:\n"
-            "  labelrounds draw 200 round-01.csv\n"
-            "  (fill in the label column, in a spreadsheet or a text editor)\n"
-            "  labelrounds import round-01.csv\n"
-            "  dvc repro"
-        )
+        deployed = settings.recipes.get(settings.deploy)
+        if deployed is not None and not deployed.needs_labels:
+            task = settings.labelled_task()
+            return [], rounds.settle([], task), task
+        raise no_labels()
     task = settings.labelled_task()
     names = [path.stem for path in rounds.paths()]
     lacking = [name for name in settings.split.holdout_rounds if name not in names]

@@ -72,7 +72,7 @@ class Project:
 
 
 def clone(folder: Path) -> Project:
-    """Returns a copy of this repository's files as a fresh git repository."""
+    """Returns a copy of this repository's files as a fresh git repository, with the two recipes that train a model."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -84,6 +84,10 @@ def clone(folder: Path) -> Project:
             shutil.copy2(source, target)
     project = Project(folder)
     project.run("git", "init", "-q", "-b", "main")
+    project.params(
+        task__descriptions={},
+        recipes={name: {"encoder": name, "method": "supervised"} for name in ("adapted", "vanilla")},
+    )
     project.commit("clone")
     return project
 

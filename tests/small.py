@@ -102,6 +102,7 @@ def _parameters(labels: tuple[str, ...], kind: str) -> str:
         made.params(
             task__type=kind,
             task__labels=_in_one_line(labels),
+            task__descriptions={},
             seed=13,
             data__pool="data/pool.csv",
             data__text_column="text",

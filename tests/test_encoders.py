@@ -339,7 +339,7 @@ def test_every_kind_is_adapted_tuned_saved_and_loaded(kind: str, headless: bool,
         tmp_path / "tune",
         machine,
     )
-    transformer.save(classifier, adapted.tokenizer, card_of(TASK), tmp_path / "labeler")
+    transformer.save(classifier, adapted, card_of(TASK), tmp_path / "labeler")
     labeler = labelers.load(tmp_path / "labeler", machine)
     wanted = ["my invoice is late", "thanks", "", "great parcel " * 30]
     scores = labeler.scores(wanted, 2)
@@ -365,7 +365,7 @@ def test_a_multi_label_transformer_gives_one_probability_per_label(kind: str, tm
     encoder = encoders.open_encoder(tmp_path / "vanilla")
     task = Task("multi-label", TASK.labels)
     classifier = encoders.load_classifier(encoder, task, machine)
-    transformer.save(classifier, encoder.tokenizer, card_of(task), tmp_path / "labeler")
+    transformer.save(classifier, encoder, card_of(task), tmp_path / "labeler")
     scores = labelers.load(tmp_path / "labeler", machine).scores(["my invoice", "great"], 2)
     assert scores.shape == (2, 3) and ((scores > 0) & (scores < 1)).all()
     assert not np.allclose(scores.sum(axis=1), 1, atol=1e-3)

@@ -13,19 +13,22 @@ from tests.graph import ROOT, code_of, imports, module_path
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
 DEMO = yaml.safe_load((ROOT / "data/dvc.yaml").read_text(encoding="utf-8")) if (ROOT / "data/dvc.yaml").is_file() else {"stages": {}}
 STAGES = {**PIPELINE["stages"], **DEMO["stages"]}
+STUDIES = {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8"))["stages"] for path in sorted((ROOT / "studies").glob("*/dvc.yaml"))}
 
 # DESIGN: imports only go down; a room knows nothing of those above it.
 FLOORS = [
     {"cli"},
     {"init", "demo", "report"},
     {"findings"},
-    {"importing", "drawing", "reckoning", "asking", "compare", "history", "plots", "wording"},
-    {"methods", "methods.supervised", "methods.ust", "methods.uda"},
+    {"importing", "drawing", "reckoning", "asking", "compare", "history"},
+    {"curve", "plots", "wording"},
+    {"methods", "methods.supervised", "methods.ust", "methods.uda"} | {"methods.nearest", "methods.zero_shot", "methods.setfit"},
     {"gate", "calibration", "agreement", "label_errors", "snapshots", "stopping"},
     {"scores", "bootstrap", "acquisition"}
     | {"classifier", "examples", "training", "dropout", "encoders", "gguf", "runtime"}
     | {"self_training", "augmentation", "consistency", "unlabelled"}
-    | {"labelers", "labelers.transformer", "labelers.linear"},
+    | {"labelers", "labelers.transformer", "labelers.linear"}
+    | {"labelers.vectors", "labelers.linear_probe", "labelers.nearest", "labelers.nli", "lora"},
     {"audits", "holdout", "rounds", "queue", "pool", "params", "schema", "lineage"},
     {"tables", "downloads", "scratch", "texts", "revisions", "files", "errors"},
 ]
@@ -54,6 +57,16 @@ def test_a_stage_depends_on_its_script_and_all_the_code_it_imports(name: str) ->
     assert code == expected, f"{name}: add {sorted(expected - code)}, remove {sorted(code - expected)}"
 
 
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_studys_stages_depend_on_their_script_and_all_the_code_it_imports(name: str) -> None:
+    for stage in STUDIES[name].values():
+        deps, words = stage["deps"], stage["cmd"].split()
+        expected = {path.as_posix() for path in code_of(Path(*words[2].split(".")).with_suffix(".py"))}
+        code = {dep for dep in deps if dep.endswith(".py")}
+        assert stage["wdir"] == "../.." and code == expected, f"{name}: add {sorted(expected - code)}, remove {sorted(code - expected)}"
+        assert not [entry for entry in stage.get("outs", []) if isinstance(entry, dict)], "no cache: false, no persist"
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_says_what_it_does(name: str) -> None:
     assert len(body(name).get("desc", "")) > 20
@@ -64,6 +77,8 @@ def test_a_stage_depends_on_every_parameter_that_its_script_reads(name: str) -> 
     source = ast.parse((ROOT / script(name)).read_text(encoding="utf-8"))
     read = {ast.unparse(node).removeprefix("settings.") for node in ast.walk(source) if isinstance(node, ast.Attribute)}
     read = {expression for expression in read if f"settings.{expression}" in ast.unparse(source)}
+    if ".bases" in ast.unparse(source):  # `bring` takes one entry of a section, by the stage's name
+        read.add("bases")
     read = {expression for expression in read if not any(other.startswith(f"{expression}.") for other in read)}
     listed = {param.split("${")[0].rstrip(".") for param in body(name)["params"]} | {"runtime.checkpoint_seconds"}  # no result depends on that one
     assert read, "the test reads nothing"

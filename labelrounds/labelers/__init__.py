@@ -75,6 +75,18 @@ def _module(kind: str) -> ModuleType | None:
         from labelrounds.labelers import transformer
 
         return transformer
+    if kind == "linear-probe":
+        from labelrounds.labelers import linear_probe
+
+        return linear_probe
+    if kind == "nearest":
+        from labelrounds.labelers import nearest
+
+        return nearest
+    if kind == "nli":
+        from labelrounds.labelers import nli
+
+        return nli
     return None
 
 

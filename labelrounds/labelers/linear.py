@@ -72,25 +72,33 @@ def train(texts: list[str], targets: np.ndarray, task: Task, inverse_regularizat
 
     targets : int array of shape (n_texts, n_labels), 1 where a label applies
     """
-    from sklearn.linear_model import LogisticRegression
-
     vectorizers = new_vectorizers()
     for vectorizer in vectorizers:
         try:
             vectorizer.fit(texts)
         except ValueError:  # no n-gram in any text, or none that two texts share
             vectorizer.set_params(min_df=1, vocabulary={"\0": 0}).fit(texts)
-    matrix = features(texts, vectorizers)
+    return vectorizers, *regression(features(texts, vectorizers), targets, task, inverse_regularization, seed)
+
+
+def regression(matrix: Any, targets: np.ndarray, task: Task, inverse_regularization: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (weights, bias) of a logistic regression, of shapes (n_labels, n_features) and (n_labels,).
+
+    matrix : sparse or dense, of shape (n_texts, n_features). A label that no text has gets a bias of -inf.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    n_texts = matrix.shape[0]
     weights = np.zeros((len(task.labels), matrix.shape[1]))
     bias = np.full(len(task.labels), -np.inf)
 
-    def regression() -> LogisticRegression:
+    def new() -> LogisticRegression:
         return LogisticRegression(C=inverse_regularization, max_iter=1000, random_state=seed)
 
     if task.multi_label:
         for number in range(len(task.labels)):
-            if 0 < targets[:, number].sum() < len(texts):
-                fitted = regression().fit(matrix, targets[:, number])
+            if 0 < targets[:, number].sum() < n_texts:
+                fitted = new().fit(matrix, targets[:, number])
                 weights[number], bias[number] = fitted.coef_[0], fitted.intercept_[0]
             elif targets[:, number].all():
                 bias[number] = np.inf
@@ -99,11 +107,11 @@ def train(texts: list[str], targets: np.ndarray, task: Task, inverse_regularizat
         if len(present) == 1:
             bias[present] = 0.0
         else:
-            fitted = regression().fit(matrix, targets.argmax(axis=1))
+            fitted = new().fit(matrix, targets.argmax(axis=1))
             both = len(present) == 2  # scikit-learn gives one row for two classes: the second against the first
             weights[present] = np.vstack([-fitted.coef_ / 2, fitted.coef_ / 2]) if both else fitted.coef_
             bias[present] = np.concatenate([-fitted.intercept_ / 2, fitted.intercept_ / 2]) if both else fitted.intercept_
-    return vectorizers, weights, bias
+    return weights, bias
 
 
 def save(vectorizers: list[Any], weights: np.ndarray, bias: np.ndarray, card: labelers.Card, folder: Path) -> None:

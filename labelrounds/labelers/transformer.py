@@ -1,13 +1,13 @@
 """The transformer labeler: an encoder or a decoder with a classification head."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, files, labelers
+from labelrounds import encoders, files, labelers, lora
 from labelrounds.runtime import Runtime, autocast
 from labelrounds.training import pad
 
@@ -37,27 +37,46 @@ class TransformerLabeler:
         return self._run(texts, batch_size, mean_hidden_state, None)
 
     def _run(self, texts: list[str], batch_size: int, forward: Callable[..., Any], progress: Callable[[int], Any] | None) -> np.ndarray:
-        """Runs batches of similar length; rows come back in the order of `texts`."""
-        import torch
-
         rows = tokenize(texts, self.tokenizer, self.card.max_length)
-        order = np.argsort([-len(row["input_ids"]) for row in rows], kind="stable")
-        results: list[Any] = [None] * len(rows)
-        with torch.inference_mode(), autocast(self.runtime):
-            for start in range(0, len(rows), batch_size):
-                chosen = order[start : start + batch_size]
-                batch = pad([rows[number] for number in chosen], self.tokenizer)
-                batch = {name: tensor.to(self.runtime.device) for name, tensor in batch.items()}
-                for number, result in zip(chosen, forward(self.model, batch).float().cpu().numpy(), strict=True):
-                    results[number] = result
-                if progress:
-                    progress(len(chosen))
-        return np.asarray(results, dtype=np.float32)
+        return run(rows, self.model, self.tokenizer, self.runtime, batch_size, forward, progress)
 
 
-def tokenize(texts: list[str], tokenizer: Any, max_length: int) -> list[dict[str, Any]]:
-    """Returns one dict of token ids per text, cut at `max_length` tokens; a decoder's empty text gets one padding token."""
-    encoded = tokenizer(texts, truncation=True, max_length=max_length, return_attention_mask=True)
+def run(
+    rows: list[dict[str, Any]],
+    model: Any,
+    tokenizer: Any,
+    runtime: Runtime,
+    batch_size: int,
+    forward: Callable[[Any, dict[str, Any]], Any],
+    progress: Callable[[int], Any] | None = None,
+) -> np.ndarray:
+    """Returns what `forward` makes of each tokenised row, float32, in the order of `rows`; batches hold rows of similar length."""
+    import torch
+
+    order = np.argsort([-len(row["input_ids"]) for row in rows], kind="stable")
+    results: list[Any] = [None] * len(rows)
+    with torch.inference_mode(), autocast(runtime):
+        for start in range(0, len(rows), batch_size):
+            chosen = order[start : start + batch_size]
+            batch = pad([rows[number] for number in chosen], tokenizer)
+            batch = {name: tensor.to(runtime.device) for name, tensor in batch.items()}
+            for number, result in zip(chosen, forward(model, batch).float().cpu().numpy(), strict=True):
+                results[number] = result
+            if progress:
+                progress(len(chosen))
+    return np.asarray(results, dtype=np.float32)
+
+
+def tokenize(texts: Sequence[str | tuple[str, str]], tokenizer: Any, max_length: int) -> list[dict[str, Any]]:
+    """Returns one dict of token ids per text, cut at `max_length` tokens; a decoder's empty text gets one padding token.
+
+    A pair (text, question) is read as two segments, and only the first of them is cut.
+    """
+    if texts and isinstance(texts[0], tuple):
+        first, second = (list(part) for part in zip(*texts, strict=True))
+        encoded = tokenizer(first, second, truncation="only_first", max_length=max_length, return_attention_mask=True)
+    else:
+        encoded = tokenizer(list(texts), truncation=True, max_length=max_length, return_attention_mask=True)
     rows = [{name: encoded[name][number] for name in encoded} for number in range(len(texts))]
     for row in rows:
         if not row["input_ids"]:
@@ -72,12 +91,16 @@ def mean_hidden_state(model: Any, batch: dict[str, Any]) -> Any:
     return (hidden * mask).sum(1) / mask.sum(1)
 
 
-def save(model: Any, tokenizer: Any, card: labelers.Card, folder: Path) -> None:
-    """Writes a sealed labeler folder in one step."""
+def save(model: Any, encoder: encoders.Encoder, card: labelers.Card, folder: Path) -> None:
+    """Writes a sealed labeler folder in one step; of a model with adapters, these beside the encoder they belong to."""
     made = folder.parent / f".{folder.name}.made"
-    model.save_pretrained(made)
-    tokenizer.save_pretrained(made)
-    labelers.write_card(made, card, LIBRARIES)
+    if lora.is_wrapped(model):
+        encoders.copy(encoder.folder, made)
+        lora.save(model, made / lora.ADAPTER)
+    else:
+        model.save_pretrained(made)
+        encoder.tokenizer.save_pretrained(made)
+    labelers.write_card(made, card, (*LIBRARIES, "peft") if lora.is_wrapped(model) else LIBRARIES)
     files.seal(made)
     files.publish(made, folder)
 
@@ -87,6 +110,13 @@ def load(folder: Path, card: labelers.Card, runtime: Any) -> TransformerLabeler:
     from transformers import AutoModelForSequenceClassification
 
     runtime = runtime() if callable(runtime) else runtime
-    model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
+    adapter = folder / lora.ADAPTER
+    if adapter.is_dir():
+        source = folder / encoders.COPY
+        encoder = encoders.Encoder(source, "", encoders.load_tokenizer(source))
+        model, tokenizer = lora.merge(encoders.load_classifier(encoder, card.schema, runtime), adapter), encoder.tokenizer
+    else:
+        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
+        tokenizer = encoders.load_tokenizer(folder)
     model.eval().to(runtime.device)
-    return TransformerLabeler(card, files.fingerprint(folder), model, encoders.load_tokenizer(folder), runtime)
+    return TransformerLabeler(card, files.fingerprint(folder), model, tokenizer, runtime)

@@ -10,12 +10,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from labelrounds import calibration, examples, files, labelers, params
+from labelrounds import calibration, encoders, examples, files, labelers, params
 from labelrounds.errors import UserError
 from labelrounds.examples import Examples
 from labelrounds.runtime import Runtime
 
 ENCODERS = Path("models/encoder")
+UNTRAINED = ("nearest", params.ZERO_SHOT)  # the section `finetune` says nothing to these
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Job:
         return ENCODERS / self.recipe.encoder
 
     def examples(self) -> tuple[Examples, Examples]:
-        """Returns the texts to learn from and those that choose."""
+        """Returns the texts to learn from and those that choose; either is empty where there are no labels yet."""
         task = self.settings.labelled_task()
         return examples.read(self.train, task), examples.read(self.valid, task)
 
@@ -48,13 +49,21 @@ class Job:
         origin: dict[str, Any] = {"encoder": self.recipe.encoder, "fingerprint": files.fingerprint(self.base)}
         return labelers.new_card(kind, self.settings.labelled_task(), self.train, n, self.settings.model.max_length, origin)
 
-    def keep(self, model: Any, tokenizer: Any, card: labelers.Card, valid: Examples) -> None:
+    @property
+    def finetune(self) -> params.Finetune:
+        """How the recipe's model is trained: by the recipe's own values where it has any."""
+        return self.settings.finetune_of(self.recipe)
+
+    def calibrated(self, card: labelers.Card, labeler: labelers.Labeler, valid: Examples) -> labelers.Card:
+        """Returns the card of a finished labeler, calibrated on the validation texts where there are any."""
+        return calibration.calibrated(card, labeler.logits(valid.texts, self.finetune.batch_size), valid.gold)
+
+    def keep(self, model: Any, encoder: encoders.Encoder, card: labelers.Card, valid: Examples) -> None:
         """Calibrates a trained transformer on the validation texts and writes the labeler."""
         from labelrounds.labelers import transformer
 
-        trained = transformer.TransformerLabeler(card, "", model, tokenizer, self.machine)
-        card = calibration.calibrated(card, trained.logits(valid.texts, self.settings.finetune.batch_size), valid.gold)
-        transformer.save(model, tokenizer, card, self.out)
+        trained = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, self.machine)
+        transformer.save(model, encoder, self.calibrated(card, trained, valid), self.out)
 
 
 def _module(method: str) -> ModuleType:
@@ -71,6 +80,18 @@ def _module(method: str) -> ModuleType:
         from labelrounds.methods import uda
 
         return uda
+    if method == "nearest":
+        from labelrounds.methods import nearest
+
+        return nearest
+    if method == params.ZERO_SHOT:
+        from labelrounds.methods import zero_shot
+
+        return zero_shot
+    if method == "setfit":
+        from labelrounds.methods import setfit
+
+        return setfit
     raise UserError(f'the method "{method}" is unknown. Expected one of: {", ".join(params.METHODS)}.')
 
 

@@ -11,8 +11,8 @@ def make(job: Job) -> str:
     train, valid = job.examples()
     card = job.card("transformer", len(train))
     model, epochs = classifier.train(
-        encoder, card, train, valid, settings.finetune, job.folder, job.machine, settings.runtime.checkpoint_seconds, f"finetune {job.name}"
+        encoder, card, train, valid, job.finetune, job.folder, job.machine, settings.runtime.checkpoint_seconds, f"finetune {job.name}"
     )
-    job.keep(model, encoder.tokenizer, card, valid)
+    job.keep(model, encoder, card, valid)
     best = max(epochs, key=lambda epoch: epoch.score)
     return f"{len(train)} texts; best macro-F1 on {len(valid)} validation texts {best.score:.3f}, epoch {best.number} of {len(epochs)}"

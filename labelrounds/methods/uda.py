@@ -19,7 +19,7 @@ def make(job: Job) -> str:
         train,
         valid,
         texts,
-        settings.finetune,
+        job.finetune,
         settings.uda,
         job.folder,
         job.machine,
@@ -28,7 +28,7 @@ def make(job: Job) -> str:
     )
     told = consistency.report(outcome, card.schema)
     card = replace(card, training={**card.training, **told})
-    job.keep(model, encoder.tokenizer, card, valid)
+    job.keep(model, encoder, card, valid)
     best = max(outcome.supervised, *outcome.epochs)
     return (
         f"{len(train)} texts and {len(texts)} without labels; best macro-F1 on {len(valid)} validation texts {best:.3f}, "

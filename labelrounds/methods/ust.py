@@ -19,7 +19,7 @@ def make(job: Job) -> str:
         train,
         valid,
         texts,
-        settings.finetune,
+        job.finetune,
         settings.ust,
         job.folder,
         job.machine,
@@ -27,7 +27,7 @@ def make(job: Job) -> str:
         f"finetune {job.name}",
     )
     card = replace(card, training={**card.training, **self_training.report(candidates)})
-    job.keep(model, encoder.tokenizer, card, valid)
+    job.keep(model, encoder, card, valid)
     best = self_training.chosen(candidates)
     return (
         f"{len(train)} texts and {len(texts)} without labels; best macro-F1 on {len(valid)} validation texts {best.valid:.3f}, "

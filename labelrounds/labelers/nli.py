@@ -1,0 +1,100 @@
+"""Zero-shot by natural-language inference: does the text entail a sentence that says the label? (Yin et al. 2019)
+
+As in transformers' zero-shot pipeline: multi-class is a softmax of the labels' entailment; multi-label weighs
+entailment against contradiction, label by label.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelrounds import encoders, files, labelers
+from labelrounds.labelers import transformer
+from labelrounds.runtime import Runtime
+
+LIBRARIES = ("torch", "transformers", "tokenizers")
+HYPOTHESES = "hypotheses.json"
+TEXTS_AT_ONCE = 256
+
+
+@dataclass
+class NliLabeler:
+    """hypotheses : one sentence per label; entailment, contradiction : numbers of the model's outputs"""
+
+    card: labelers.Card
+    fingerprint: str
+    model: Any
+    tokenizer: Any
+    runtime: Runtime
+    hypotheses: list[str]
+    entailment: int
+    contradiction: int
+
+    def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
+        """Returns float32 probabilities of shape (n_texts, n_labels)."""
+        return labelers.probabilities(self.logits(texts, batch_size, progress), self.card)
+
+    def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
+        """Returns the entailment of each label before calibration, float32 of shape (n_texts, n_labels)."""
+        found = []
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            some = texts[start : start + TEXTS_AT_ONCE]
+            pairs = [(text, hypothesis) for text in some for hypothesis in self.hypotheses]
+            rows = transformer.tokenize(pairs, self.tokenizer, self.card.max_length)
+            logits = transformer.run(rows, self.model, self.tokenizer, self.runtime, batch_size, lambda model, batch: model(**batch).logits)
+            logits = logits.reshape(len(some), len(self.hypotheses), -1)
+            against = logits[..., self.contradiction] if self.card.schema.multi_label else 0
+            found.append(logits[..., self.entailment] - against)
+            if progress:
+                progress(len(some))
+        return np.concatenate(found) if found else np.zeros((0, len(self.hypotheses)), np.float32)
+
+    def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
+        """Returns the mean of the last hidden states over each text's tokens, of shape (n_texts, hidden size)."""
+        rows = transformer.tokenize(texts, self.tokenizer, self.card.max_length)
+        return transformer.run(rows, self.model, self.tokenizer, self.runtime, batch_size, transformer.mean_hidden_state)
+
+
+def knows_inference(folder: Path) -> bool:
+    """Says whether a model folder holds a classifier of inference: one of its labels is entailment."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return _number_of(config.get("label2id") or {}, "entail") is not None
+
+
+def _number_of(labels: dict[str, int], begins: str) -> int | None:
+    return next((number for label, number in labels.items() if label.lower().startswith(begins)), None)
+
+
+def save(encoder: Path, hypotheses: list[str], card: labelers.Card, folder: Path) -> None:
+    """Writes a sealed labeler folder in one step. encoder : the model's folder, which is copied"""
+    made = folder.parent / f".{folder.name}.made"
+    encoders.copy(encoder, made)
+    files.write_json(made / HYPOTHESES, hypotheses)
+    labelers.write_card(made, card, LIBRARIES)
+    files.seal(made)
+    files.publish(made, folder)
+
+
+def load(folder: Path, card: labelers.Card, runtime: Any) -> NliLabeler:
+    """Returns the labeler, on the runtime's device, ready to score."""
+    hypotheses = json.loads((folder / HYPOTHESES).read_text(encoding="utf-8"))
+    labeler = open_model(folder / encoders.COPY, card, hypotheses, runtime() if callable(runtime) else runtime)
+    return dataclasses.replace(labeler, fingerprint=files.fingerprint(folder))
+
+
+def open_model(source: Path, card: labelers.Card, hypotheses: list[str], runtime: Runtime) -> NliLabeler:
+    """Returns the labeler that asks the model in the folder `source`."""
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(source, local_files_only=True, trust_remote_code=False, use_safetensors=True)
+    model.eval().to(runtime.device)
+    labels = model.config.label2id
+    entailment, contradiction = _number_of(labels, "entail"), _number_of(labels, "contra")
+    if contradiction is None:  # models of two outputs call the other one "not_entailment"
+        contradiction = next(number for number in labels.values() if number != entailment)
+    return NliLabeler(card, "", model, encoders.load_tokenizer(source), runtime, hypotheses, entailment, contradiction)

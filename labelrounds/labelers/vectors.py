@@ -1,0 +1,40 @@
+"""Texts as unit vectors: what nearest neighbours, linear probes and descriptions are compared by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelrounds import encoders
+from labelrounds.labelers import transformer
+from labelrounds.runtime import Runtime
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """An encoder without a head."""
+
+    model: Any
+    tokenizer: Any
+    max_length: int
+    runtime: Runtime
+
+    def embed(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
+        """Returns the mean last hidden state over each text's tokens, at length 1: float32 of shape (n_texts, d)."""
+        rows = transformer.tokenize(texts, self.tokenizer, self.max_length)
+        found = transformer.run(rows, self.model, self.tokenizer, self.runtime, batch_size, transformer.mean_hidden_state, progress)
+        if not len(found):
+            return np.zeros((0, self.model.config.hidden_size), np.float32)
+        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+
+
+def load(folder: Path, max_length: int, runtime: Any) -> Embedder:
+    """Returns the embedder of a labeler's folder, on the runtime's device."""
+    runtime = runtime() if callable(runtime) else runtime
+    tokenizer = encoders.load_tokenizer(folder / encoders.COPY)
+    model = encoders.load_encoder(encoders.Encoder(folder / encoders.COPY, "", tokenizer), runtime)
+    return Embedder(model, tokenizer, max_length, runtime)

@@ -1,0 +1,69 @@
+"""SetFit (Tunstall et al. 2022): few labels make many pairs, which draw the texts of one label together and others apart.
+
+The library setfit tunes the encoder on the pairs; a logistic regression on its unit vectors then tells the labels. What
+it saves itself holds a pickle, so encoder and head are saved here. A killed run starts again, and gives the same bytes.
+"""
+
+import contextlib
+import io
+import logging
+import shutil
+from typing import Any
+
+from labelrounds import encoders
+from labelrounds.errors import UserError
+from labelrounds.examples import Examples
+from labelrounds.labelers import linear, linear_probe, vectors
+from labelrounds.methods import Job
+
+
+def make(job: Job) -> str:
+    """Makes a linear probe on a contrastively tuned encoder; says on how many texts."""
+    encoder = encoders.open_encoder(job.base)
+    train, valid = job.examples()
+    card = job.card("linear-probe", len(train))
+    tuned = job.folder / "tuned"
+    shutil.rmtree(tuned, ignore_errors=True)
+    model = tune(encoder, train, job)
+    model.save_pretrained(tuned)
+    encoder.tokenizer.save_pretrained(tuned)
+    embedder = vectors.Embedder(model.eval().to(job.machine.device), encoder.tokenizer, card.max_length, job.machine)
+    found = embedder.embed(train.texts, job.settings.predict.batch_size)
+    weights, bias = linear.regression(found, train.gold, card.schema, job.settings.setfit.inverse_regularization, job.settings.seed)
+    card = job.calibrated(card, linear_probe.LinearProbe(card, "", embedder, weights, bias), valid)
+    linear_probe.save(tuned, weights, bias, card, job.out)
+    return f"{len(train)} texts; encoder tuned on {job.settings.setfit.steps} batches of pairs"
+
+
+def tune(encoder: encoders.Encoder, train: Examples, job: Job) -> Any:
+    """Returns the encoder's model after contrastive fine-tuning; with a single label there are no pairs to learn from."""
+    try:
+        import setfit
+    except ImportError:
+        raise UserError('the method setfit needs the package of that name, which is not installed. Type: pip install "labelrounds[setfit]"') from None
+    from sentence_transformers import SentenceTransformer
+
+    settings, task = job.settings.setfit, job.settings.labelled_task()
+    body = SentenceTransformer(str(encoder.folder), device=job.machine.device, local_files_only=True, trust_remote_code=False)
+    body.max_seq_length = job.settings.model.max_length
+    if len({tuple(row) for row in train.gold.tolist()}) > 1:
+        labels = train.gold.tolist() if task.multi_label else train.gold.argmax(axis=1).tolist()
+        arguments = setfit.TrainingArguments(
+            output_dir=str(job.folder / "setfit"),
+            batch_size=settings.batch_size,
+            max_steps=settings.steps,
+            body_learning_rate=settings.learning_rate,
+            seed=job.settings.seed,
+            use_amp=False,
+            report_to="none",
+            save_strategy="no",
+            eval_strategy="no",
+            logging_strategy="no",
+            logging_first_step=False,
+            max_length=job.settings.model.max_length,
+        )
+        model = setfit.SetFitModel(model_body=body, multi_target_strategy="one-vs-rest" if task.multi_label else None)
+        logging.getLogger("setfit").setLevel(logging.ERROR)
+        with contextlib.redirect_stdout(io.StringIO()):  # the Trainer's notes; its progress goes to the standard error
+            setfit.Trainer(model=model, args=arguments).train_embeddings(train.texts, labels, args=arguments)
+    return body[0].auto_model
