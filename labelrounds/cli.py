@@ -123,6 +123,10 @@ def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) ->
     skipped = f" ({len(waiting) - len(asked)} more of the queue are labelled already)" if len(asked) < len(waiting) else ""
     click.echo(f"{len(asked)} texts{skipped} wait in {at(file)}.")
     show_how_to_label(file, settings)
+    if not rounds.paths():
+        click.echo(
+            "These texts were chosen by a model, so they cannot give the test set: import a random round before them (labelrounds draw 200 FILE)."
+        )
 
 
 def show_how_to_label(file: Path, settings: Any) -> None:
@@ -271,6 +275,14 @@ def report(file: Path, no_texts: bool) -> None:
     with files.atomic(file) as target:
         target.write(report.page(project))
     click.echo(f"{at(file)} is there now, {'with' if project.texts else 'without'} texts.")
+
+
+@main.command()
+def curve() -> None:
+    """Show the learning curve: F1 by number of labels, and what the recipes gain over each other."""
+    from labelrounds import params, reckoning
+
+    reckoning.show_curve(params.load())
 
 
 @main.command()

@@ -11,9 +11,12 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from labelrounds import files
 
 # matplotlib knows no CSS: each of these stands for one of the page's colours until the drawing is done.
 INK, ACCENT, SECOND, FAINT = "#010101", "#010102", "#010103", "#010104"
@@ -211,3 +214,39 @@ def heat(name: str, said: str, labels: Sequence[str], counts: np.ndarray) -> tup
             edge.set_visible(True)
 
     return _drawn(name, said, (left + side + 0.15, side + 0.65), left, 0.5, draw, 0.15), max(len(cells) - CELLS, 0)
+
+
+def learning_curve(path: Path, rows: Sequence[tuple[Any, ...]], n_test: int) -> None:
+    """Writes the curve of macro-F1 by labels, a line per recipe with a band of one deviation over its seeds.
+
+    rows : those of `curve.SUMMARY`; a recipe that needs no labels is a level line
+    """
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    names = list(dict.fromkeys(row[1] for row in rows))
+    with pyplot.rc_context({"svg.hashsalt": "labelrounds", "svg.fonttype": "none", "font.size": 10}):
+        figure, axes = pyplot.subplots(figsize=(7.5, 4.5), layout="constrained")
+        for name in names:
+            line = [row for row in rows if row[1] == name and row[0]]
+            sizes, means = [row[0] for row in line], [row[3] for row in line]
+            level = any(row[1] == name and not row[0] for row in rows)
+            drawn = axes.plot(sizes, means, label=name, linestyle="--" if level else "-", marker=None if level else "o", markersize=3.5)
+            if all(row[4] is not None for row in line):
+                bottom, top = [row[3] - row[4] for row in line], [row[3] + row[4] for row in line]
+                axes.fill_between(sizes, bottom, top, color=drawn[0].get_color(), alpha=0.15, linewidth=0)
+        ticks = sorted({row[0] for row in rows if row[0]})
+        axes.set_xscale("log")
+        axes.set_xticks(ticks, [str(size) for size in ticks])
+        axes.minorticks_off()
+        axes.set_xlabel("labels to train on")
+        axes.set_ylabel(f"macro-F1 on {n_test} test texts")
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False, ncols=2)
+        made = io.StringIO()
+        figure.savefig(made, format="svg", metadata={"Date": None})
+        pyplot.close(figure)
+    with files.atomic(path) as file:
+        file.write(made.getvalue())

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from labelrounds import params, pool, queue, rounds
+from labelrounds import curve, params, pool, queue, rounds, tables
 
 METRICS = Path("metrics")
 PAGE = METRICS / "report.html"
@@ -93,3 +93,28 @@ def show_results(settings: params.Params) -> None:
         click.echo(f"The next {len(queue.read())} texts to label: {queue.PATH}  (labelrounds next FILE.csv)")
     if PAGE.is_file():
         click.echo(f"All of this and more, on a page for the browser: {PAGE}")
+
+
+def show_curve(settings: params.Params) -> None:
+    """Prints macro-F1 by number of labels and recipe, and each recipe's difference to the one it is compared with."""
+    path = METRICS / "curve_summary.csv"
+    if not path.is_file():
+        click.echo("There is no learning curve yet. Run `dvc repro studies/learning_curve/dvc.yaml`.")
+        return
+    rows = [row.cells for row in tables.rows(path)]
+    names = list(dict.fromkeys(row["recipe"] for row in rows))
+    cells = {(row["labels"], row["recipe"]): percent(row) for row in rows}
+    sizes = sorted({row["labels"] for row in rows}, key=int)
+    click.echo(table(["labels", *names], [[int(size), *(cells.get((size, name), "") for name in names)] for size in sizes]))
+    click.echo("\nMacro-F1 in % on the test texts: mean ± deviation over the seeds. Validation labels come on top.\n")
+    against = settings.learning_curve.against
+    for row in rows:
+        if row["difference"]:
+            click.echo(curve.in_words(row, against))
+    click.echo("\n95 % intervals, paired over seeds and test texts; one that holds 0 shows no difference.")
+
+
+def percent(row: dict[str, str]) -> str:
+    """Returns the mean macro-F1 of a row of the curve's summary, with its deviation where there is one."""
+    deviation = f" ± {100 * float(row['f1_macro_deviation']):.1f}" if row["f1_macro_deviation"] else ""
+    return f"{100 * float(row['f1_macro']):.1f}{deviation}"

@@ -1,0 +1,1 @@
+"""F1 by number of labels, for every recipe that is asked for, with seeds."""

@@ -1,0 +1,178 @@
+"""Measure every recipe at several numbers of labels, with several seeds; a point is never computed twice.
+
+    data/split/{train,valid,test,labels}.csv, models/encoder/… ──► metrics/curve.csv, metrics/curve_summary.csv, metrics/curve.svg
+    studies/learning_curve/points/*.jsonl: every point so far
+
+The points are a memory, not an input: each stands under a key of everything that decides its result. Code is not in
+the key. When it, or a library, has changed, the smallest point of each recipe is computed again: if it gives the same
+answers, the others stand; if not, all points of that recipe are computed again.
+"""
+
+import dataclasses
+import gc
+import shutil
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from labelrounds import calibration, curve, examples, files, labelers, methods, params, plots, runtime, scores, tables, unlabelled
+from labelrounds.errors import Command, UserError, at, did_you_mean
+from labelrounds.labelers import linear
+from labelrounds.scratch import scratch
+
+METRICS = Path("metrics")
+LABELS = examples.SPLIT / "labels.csv"
+BASELINE = "baseline"
+
+
+@click.command(cls=Command)
+def main() -> None:
+    settings = params.load()
+    task, study = settings.labelled_task(), settings.learning_curve
+    check(settings)
+    examples.check_any(examples.TEST)
+    inputs = [examples.TRAIN, examples.VALID, examples.TEST, LABELS, *(methods.ENCODERS / name for name in encoders_of(settings))]
+    used = (
+        settings.recipes,
+        settings.finetune,
+        settings.setfit,
+        settings.baseline,
+        settings.task,
+        settings.model.max_length,
+        settings.runtime.threads,
+        settings.runtime.precision,
+    )
+    with scratch("learning_curve", inputs, (used, settings.predict.batch_size)) as folder:
+        wanted = plan(settings)
+        points = [point for name in study.recipes for point in computed(name, wanted[name], settings, folder)]
+        gold = examples.read(examples.TEST, task).gold
+        files.write_csv(METRICS / "curve.csv", curve.COLUMNS, curve.table(points, gold, task))
+        rows = curve.summary(points, gold, task, study.against)
+        files.write_csv(METRICS / "curve_summary.csv", curve.SUMMARY, rows)
+        plots.learning_curve(METRICS / "curve.svg", rows, len(gold))
+    click.echo(f"learning curve: {len(points)} points of {len(study.recipes)} recipes in {METRICS / 'curve.csv'}. Next: labelrounds curve")
+
+
+def check(settings):
+    """Raises a UserError for a recipe that is not there."""
+    known = [*settings.recipes, BASELINE]
+    for name in [*settings.learning_curve.recipes, settings.learning_curve.against, *settings.learning_curve.only]:
+        if name not in known:
+            raise UserError(
+                f'{at(params.PATH, params.line_of("learning_curve"))}: learning_curve names the recipe "{name}", which is not there.'
+                f"{did_you_mean(name, known)} Expected one of: {', '.join(known)}."
+            )
+
+
+def encoders_of(settings):
+    """Returns the names of the encoders that the study's recipes start from."""
+    return sorted({settings.recipes[name].encoder for name in settings.learning_curve.recipes if name != BASELINE})
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """A point to have: its key, and the ids of the training texts."""
+
+    labels: int
+    seed: int
+    key: str
+    ids: frozenset[str]
+
+
+def plan(settings):
+    """Returns {recipe: the points it should have}, smallest first."""
+    study, task = settings.learning_curve, settings.labelled_task()
+    train = {row.cells["id"]: row for row in tables.rows(examples.TRAIN)}
+    rounds = {row.cells["id"]: int(row.cells["round"]) for row in tables.rows(LABELS) if row.cells["id"] in train}
+    sides = {"valid": files.sha256(examples.VALID), "test": files.sha256(examples.TEST)}
+    sizes = sorted({min(size, len(rounds)) for size in (*study.sizes, len(rounds))})
+    wanted = {}
+    for name in study.recipes:
+        learns = name == BASELINE or settings.recipes[name].needs_labels
+        own = [size for size in sizes if size in study.only.get(name, sizes) or (size == len(rounds) and name not in study.only)] if learns else [0]
+        wanted[name] = []
+        for size in own:
+            for seed in study.seeds if learns else study.seeds[:1]:
+                ids = frozenset(curve.order(rounds, seed)[:size])
+                texts = [(i, train[i].cells["text"], train[i].cells[task.column]) for i in sorted(ids)]
+                key = curve.key_of({"seed": seed, "train": texts, **sides, **what_decides(name, settings)})
+                wanted[name].append(Wanted(size, seed, key, ids))
+    return wanted
+
+
+def what_decides(name, settings):
+    """Returns the settings and inputs that the result of a recipe depends on, but for the labels and the seed."""
+    task = {"type": settings.task.type, "labels": settings.task.labels}
+    if name == BASELINE:
+        return {"method": BASELINE, "task": task, "settings": dataclasses.asdict(settings.baseline)}
+    recipe = settings.recipes[name]
+    known = {
+        "method": recipe.method,
+        "encoder": files.fingerprint(methods.ENCODERS / recipe.encoder),
+        "task": task | ({"descriptions": settings.task.descriptions} if not recipe.needs_labels else {}),
+        "max_length": settings.model.max_length,
+        "threads": settings.runtime.threads,
+        "precision": settings.runtime.precision,
+        "batch_size": settings.predict.batch_size,
+    }
+    if recipe.needs_unlabelled:
+        known |= {"unlabelled": files.sha256(unlabelled.PATH), recipe.method: dataclasses.asdict(getattr(settings, recipe.method))}
+    if recipe.method == "setfit":
+        return known | {"setfit": dataclasses.asdict(settings.setfit)}
+    return known | ({"finetune": dataclasses.asdict(settings.finetune_of(recipe))} if recipe.method not in methods.UNTRAINED else {})
+
+
+def computed(name, wanted, settings, folder):
+    """Returns the points of a recipe, those that are missing computed now and written one by one."""
+    known, code = curve.read(name), curve.made_by()
+    here = [point for point in wanted if point.key in known]
+    if any(known[point.key].made_by != code for point in here):
+        first = here[0]
+        fresh = compute(name, first, code, settings, folder)
+        same = fresh.answers == known[first.key].answers
+        click.echo(
+            f"learning curve: the code or a library has changed since the points of {name} were computed; "
+            + (
+                "the smallest one gives the same answers again, so they stand."
+                if same
+                else "the smallest one gives other answers: all are computed anew."
+            )
+        )
+        known = {key: dataclasses.replace(point, made_by=code) for key, point in known.items()} if same else {fresh.key: fresh}
+        curve.write(name, known.values())
+    missing = [point for point in wanted if point.key not in known]
+    for point in tqdm(missing, desc=f"learning curve: {name}", unit="point", disable=not missing):
+        known[point.key] = compute(name, point, code, settings, folder)
+        curve.write(name, known.values())
+    return [known[point.key] for point in wanted]
+
+
+def compute(name, point, code, settings, folder):
+    """Returns the point: a labeler learnt from these texts with this seed, and what it answers on the test set."""
+    settings = dataclasses.replace(settings, seed=point.seed)
+    task, work = settings.labelled_task(), folder / point.key
+    train = work / "train.csv"
+    rows = ([row.cells[column] for column in ("id", "text", task.column)] for row in tables.rows(examples.TRAIN) if row.cells["id"] in point.ids)
+    files.write_csv(train, ["id", "text", task.column], rows)
+    test = examples.read(examples.TEST, task)
+    if name == BASELINE:
+        found = examples.read(train, task)
+        learnt = linear.train(found.texts, found.gold, task, settings.baseline.inverse_regularization, settings.seed)
+        labeler = linear.LinearLabeler(labelers.new_card("linear", task, train, len(found)), "", *learnt)
+        valid = examples.read(examples.VALID, task)
+        labeler.card = calibration.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
+    else:
+        machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+        methods.make(methods.Job(name, settings.recipes[name], settings, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
+        labeler = labelers.load(work / "labeler", machine)
+    decided = labelers.decide(labeler.scores(test.texts, settings.predict.batch_size), labeler.card)
+    answers = curve.pack(scores.indicator(decided, task), task)
+    del labeler
+    gc.collect()
+    shutil.rmtree(work)
+    return curve.Point(name, point.labels, point.seed, point.key, code, answers)
+
+
+if __name__ == "__main__":
+    main()
