@@ -1,0 +1,1 @@
+"""Labelling rounds played with known labels: what each selection strategy buys."""
