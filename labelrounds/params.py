@@ -203,6 +203,7 @@ class LearningCurve:
     recipes: tuple[str, ...]
     against: str
     only: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    further: dict[str, Recipe] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -230,6 +231,11 @@ class Params:
     report: Report
     learning_curve: LearningCurve
     bases: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def studied(self) -> dict[str, Recipe]:
+        """The recipes that the learning curve may name: the pipeline's and its own."""
+        return {**self.recipes, **self.learning_curve.further}
 
     def finetune_of(self, recipe: Recipe) -> Finetune:
         """Returns how a recipe's model is trained: by its own values where it has any."""

@@ -34,7 +34,7 @@ def main() -> None:
     examples.check_any(examples.TEST)
     inputs = [examples.TRAIN, examples.VALID, examples.TEST, LABELS, *(methods.ENCODERS / name for name in encoders_of(settings))]
     used = (
-        settings.recipes,
+        settings.studied,
         settings.finetune,
         settings.setfit,
         settings.baseline,
@@ -56,7 +56,7 @@ def main() -> None:
 
 def check(settings):
     """Raises a UserError for a recipe that is not there."""
-    known = [*settings.recipes, BASELINE]
+    known = [*settings.studied, BASELINE]
     for name in [*settings.learning_curve.recipes, settings.learning_curve.against, *settings.learning_curve.only]:
         if name not in known:
             raise UserError(
@@ -67,7 +67,7 @@ def check(settings):
 
 def encoders_of(settings):
     """Returns the names of the encoders that the study's recipes start from."""
-    return sorted({settings.recipes[name].encoder for name in settings.learning_curve.recipes if name != BASELINE})
+    return sorted({settings.studied[name].encoder for name in settings.learning_curve.recipes if name != BASELINE})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +89,7 @@ def plan(settings):
     sizes = sorted({min(size, len(rounds)) for size in (*study.sizes, len(rounds))})
     wanted = {}
     for name in study.recipes:
-        learns = name == BASELINE or settings.recipes[name].needs_labels
+        learns = name == BASELINE or settings.studied[name].needs_labels
         own = [size for size in sizes if size in study.only.get(name, sizes) or (size == len(rounds) and name not in study.only)] if learns else [0]
         wanted[name] = []
         for size in own:
@@ -106,7 +106,7 @@ def what_decides(name, settings):
     task = {"type": settings.task.type, "labels": settings.task.labels}
     if name == BASELINE:
         return {"method": BASELINE, "task": task, "settings": dataclasses.asdict(settings.baseline)}
-    recipe = settings.recipes[name]
+    recipe = settings.studied[name]
     known = {
         "method": recipe.method,
         "encoder": files.fingerprint(methods.ENCODERS / recipe.encoder),
@@ -164,7 +164,7 @@ def compute(name, point, code, settings, folder):
         labeler.card = calibration.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
     else:
         machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-        methods.make(methods.Job(name, settings.recipes[name], settings, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
+        methods.make(methods.Job(name, settings.studied[name], settings, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
         labeler = labelers.load(work / "labeler", machine)
     decided = labelers.decide(labeler.scores(test.texts, settings.predict.batch_size), labeler.card)
     answers = curve.pack(scores.indicator(decided, task), task)
