@@ -8,7 +8,7 @@ import click.testing
 import numpy as np
 import pytest
 
-from labelrounds import audits, files, gate, labelers
+from labelrounds import audits, files, gate, init, labelers
 from labelrounds.labelers import linear
 from labelrounds.schema import Task
 from labelrounds.texts import text_id
@@ -251,3 +251,13 @@ def test_the_gate_run_twice_gives_the_same_bytes(running) -> None:
     before = here.digests()
     decide(here)
     assert here.digests() == before
+
+
+def test_a_new_project_begins_without_the_audits_of_the_old_one(here: SmallProject) -> None:
+    said = decided(here)
+    here.command("audit", "5", "check.csv")
+    here.fill("check.csv", said)
+    here.command("import", "check.csv")
+    with contextlib.chdir(here.folder):
+        going = {path.as_posix() for path in init.leftovers(Path("texts.csv"), [])}
+    assert {"data/audits/01.csv", "data/audits/drawn/01.csv"} <= going
