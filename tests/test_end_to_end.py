@@ -50,6 +50,7 @@ EVERY_ROUND = [
     "stop",
     "select",
     "suspects",
+    "report",
 ]
 
 

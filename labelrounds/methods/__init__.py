@@ -56,6 +56,8 @@ class Job:
 
     def calibrated(self, card: labelers.Card, labeler: labelers.Labeler, valid: Examples) -> labelers.Card:
         """Returns the card of a finished labeler, calibrated on the validation texts where there are any."""
+        if not len(valid):  # before the first label
+            return card
         return calibration.calibrated(card, labeler.logits(valid.texts, self.finetune.batch_size), valid.gold)
 
     def keep(self, model: Any, encoder: encoders.Encoder, card: labelers.Card, valid: Examples) -> None:
