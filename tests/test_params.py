@@ -149,7 +149,7 @@ def test_shares_that_leave_nothing_to_train_on_are_an_error(here: SmallProject) 
 
 
 def test_a_deployed_labeler_that_does_not_exist_is_an_error(here: SmallProject) -> None:
-    here.params(deploy="adaptd", recipes={"adapted": {"encoder": "adapted", "method": "supervised"}})
+    here.params(deploy="adaptd", recipes={"adapted": {"encoder": "adapted", "method": "supervised"}}, prompts={})
     assert error() == (
         f'params.yaml:{line(here, "deploy:")}: deploy is "adaptd", which is no labeler. Did you mean "adapted"? Expected one of: adapted, baseline.'
     )
