@@ -232,7 +232,6 @@ class Prompt:
     shots: int = knob(6, low=1, high=1000)
     samples: int = knob(1, low=1, high=1000)
     calibrate: int = knob(300, low=0)
-    prior: str = knob("uniform", one_of=("uniform", "train"))
     max_characters: int = knob(2000, low=1)
 
 

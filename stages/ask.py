@@ -1,28 +1,29 @@
 """Ask a language model about the validation and test texts and a sample of the pool, and make a labeler of it.
 
-    models/language/MODEL, the prompt's folder, data/split, data/pool, models/encoder/vanilla ──► models/labeler/NAME; metrics/NAME/answers.json
+    models/language/MODEL, the prompt's folder, data/split, data/pool, models/encoder/vanilla ──► models/labeler/NAME
 
-Nothing is learnt here but what is shown as an example (from the training texts) and the calibration (from the pool,
-without held-out texts): validation and test texts are asked so that `evaluate` needs neither the model nor the network.
+Nothing is learnt here but which examples are shown (from the training texts), what the model answers anyhow (from
+the pool, without held-out texts) and the temperature (from validation). Test texts are asked with them, so that
+`evaluate` needs neither the model nor the network.
 """
 
 import hashlib
 import heapq
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import numpy as np
 
-from labelrounds import examples, files, labelers, params, pool, runtime
+from labelrounds import calibration, examples, files, labelers, params, pool, runtime
 from labelrounds.errors import Command, UserError, did_you_mean
 from labelrounds.labelers import prompted
-from labelrounds.llm import answers, prompt, shots
+from labelrounds.llm import prompt, shots
 from labelrounds.scratch import scratch
 from labelrounds.texts import near_duplicate_key
 
 HELDOUT = Path("data/split/heldout.txt")
-METRICS = Path("metrics")
 
 
 @click.command(cls=Command)
@@ -53,18 +54,11 @@ def main(name: str) -> None:
         texts = dict(zip(valid.ids + test.ids, valid.texts + test.texts, strict=True)) | sample
         requests = dict(zip(texts, labeler.requests(list(texts.values())), strict=True))
         given = dict(zip(texts, labeler.answered(list(requests.values())), strict=True))
-        labeler = calibrate(labeler, [given[identity] for identity in sample], prior_of(asked, task, train))
+        labeler.settings = replace(labeler.settings, mean=mean_answer(labeler, [given[identity] for identity in sample]))
+        card = calibration.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
+        labeler.card = replace(card, training=card.training | told(labeler, given))
         prompted.save(labeler, requests, given, labelers.ROOT / name)
-    outside = sum(labeler.outside(found) for found in given.values())
-    usage = np.asarray([response["usage"] for found in given.values() for response in found]).reshape(-1, 2).sum(axis=0)
-    summary = {
-        "texts": len(texts),
-        "outside": outside,
-        "requests": sum(map(len, given.values())),
-        "tokens_read": int(usage[0]),
-        "tokens_written": int(usage[1]),
-    }
-    files.write_json(METRICS / name / "answers.json", summary)
+    outside = labeler.card.training["outside"]
     click.echo(f"ask {name}: {len(texts)} texts, {len(sample)} of them to calibrate; {outside} answers outside the labels, which go to review.")
 
 
@@ -125,24 +119,22 @@ def draw(size, settings):
     return dict(drawn)
 
 
-def prior_of(asked, task, train):
-    """Returns the share that each answer is assumed to have: float array (n_labels,) or, for yes and no, (n_labels, 2)."""
-    k = len(task.labels)
-    if asked.prior == answers.UNIFORM or not len(train):
-        return np.full((k, 2), 0.5) if task.multi_label else np.full(k, 1 / k)
-    if task.multi_label:
-        yes = (train.gold.sum(axis=0) + 0.5) / (len(train) + 1)
-        return np.stack([yes, 1 - yes], axis=1)
-    return (train.gold.sum(axis=0) + 1) / (len(train) + k)
-
-
-def calibrate(labeler, given, prior):
-    """Returns the labeler with what the model answers on average; without a sample it takes the model's word."""
-    from dataclasses import replace
-
+def mean_answer(labeler, given):
+    """Returns what the model answers on average, a list of shape (n_labels,) or (n_labels, 2); None without a sample: take its word."""
     found = [values for values in map(labeler.read, given) if values is not None]
-    mean = np.mean(found, axis=0).round(9).tolist() if found else None
-    return replace(labeler, settings=replace(labeler.settings, mean=mean, prior=prior.round(9).tolist()))
+    return np.mean(found, axis=0).round(9).tolist() if found else None
+
+
+def told(labeler, given):
+    """Returns what the metrics say of the asking: texts, requests, tokens, and answers outside the labels."""
+    used = np.asarray([response["usage"] for found in given.values() for response in found]).reshape(-1, 2).sum(axis=0)
+    return {
+        "texts": len(given),
+        "outside": sum(map(labeler.outside, given.values())),
+        "requests": sum(map(len, given.values())),
+        "tokens_read": int(used[0]),
+        "tokens_written": int(used[1]),
+    }
 
 
 if __name__ == "__main__":

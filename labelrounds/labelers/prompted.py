@@ -26,6 +26,7 @@ LIBRARIES = ("numpy",)
 MODELS = Path("models/language")
 ENCODER = Path("models/encoder/vanilla")  # whose vectors say which texts are near
 SERVED = "server.json"
+LEAST = 1e-9  # a probability that a model calls zero; its logarithm would be none
 SETTINGS, EXAMPLES, VECTORS, RESPONSES, OUTSIDE = "settings.json", "examples.json", "vectors.safetensors", "responses.jsonl", "outside.csv"
 
 
@@ -35,7 +36,6 @@ class Settings:
 
     model : the name in language_models; identity : the weights' fingerprint, or the name that a server knows the model by
     mean : float array (…, n_answers), what the model answers on average over a sample of the pool; None: not calibrated
-    prior : the share that each answer is assumed to have
     """
 
     model: str
@@ -51,7 +51,6 @@ class Settings:
     seed: int
     encoder: str
     mean: list[Any] | None = None
-    prior: list[Any] | None = None
 
 
 @dataclass
@@ -75,13 +74,18 @@ class PromptedLabeler:
     vectors: np.ndarray | None
     runtime: Any
     kept: Kept = field(default_factory=Kept)
+    _near: dict[str, tuple[prompt.Example, ...]] = field(default_factory=dict, repr=False)
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
-        """Returns float32 scores of shape (n_texts, n_labels); all alike, so never sure, for an answer outside the labels."""
-        found = [self._score(given) for given in self.responses(texts)]
+        """Returns float32 scores of shape (n_texts, n_labels); as unsure as can be for an answer outside the labels."""
+        return labelers.probabilities(self.logits(texts, batch_size, progress), self.card)
+
+    def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
+        """Returns the logarithms of what was answered, or log-odds per label for multi-label: float32 of shape (n_texts, n_labels)."""
+        found = np.asarray([self._logits(given) for given in self.responses(texts)], dtype=np.float32)
         if progress:
             progress(len(texts))
-        return np.asarray(found, dtype=np.float32).reshape(len(texts), len(self.card.labels))
+        return found.reshape(len(texts), len(self.card.labels))
 
     def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
         """Returns the mean hidden states of the base encoder: a server gives no vectors. One text at a time, as its answers."""
@@ -114,9 +118,9 @@ class PromptedLabeler:
         ]
 
     def read(self, given: list[Response]) -> np.ndarray | None:
-        """Returns what the responses about one text say: probabilities of shape (n_labels,) or, for yes and no, (n_labels, 2).
+        """Returns what the scored responses about one text say: probabilities of shape (n_labels,) or, for yes and no, (n_labels, 2).
 
-        None for an answer outside the labels. Votes are read by `_score`.
+        None for an answer outside the labels.
         """
         multi = self.prompt.task.multi_label
         rows = [answers.probabilities(response, (prompt.YES, prompt.NO) if multi else self.prompt.task.labels) for response in given]
@@ -130,21 +134,38 @@ class PromptedLabeler:
             return any(answers.voted(response, self.prompt.task) is None for response in given)
         return self.read(given) is None
 
-    def _score(self, given: list[Response]) -> np.ndarray:
+    def _logits(self, given: list[Response]) -> np.ndarray:
         task = self.prompt.task
         if self.settings.form == prompt.JSON:
-            return answers.votes([answers.voted(response, task) for response in given], task)
-        found = self.read(given)
-        if found is None:
-            return answers.votes([], task)
-        mean = None if self.settings.mean is None else np.asarray(self.settings.mean)
-        scores = answers.calibrated(found, mean, np.asarray(self.settings.prior))
-        return scores[:, 0] if task.multi_label else scores
+            scores = answers.votes([answers.voted(response, task) for response in given], task)
+            known = any(answers.voted(response, task) is not None for response in given)
+        else:
+            found, known = self.read(given), True
+            if found is None:
+                known = False
+            else:
+                mean = None if self.settings.mean is None else np.asarray(self.settings.mean)
+                scores = answers.calibrated(found, mean)
+        if not known:
+            # Scores of one half or 1/k after the card's own calibration: no other answer is as unsure.
+            slope, shift = np.asarray(self.card.platt or [[1.0, 0.0]] * len(task.labels)).T
+            return -shift / slope if task.multi_label else np.zeros(len(task.labels))
+        scores = np.clip(scores, LEAST, 1.0)
+        if not task.multi_label:
+            return np.log(scores)
+        yes, no = (scores, np.clip(1 - scores, LEAST, 1.0)) if self.settings.form == prompt.JSON else scores.T
+        return np.log(yes) - np.log(no)
 
     def _shown(self, texts: list[str]) -> list[tuple[prompt.Example, ...]]:
         if self.settings.examples != shots.NEAREST or not self.examples:
             return [self.examples] * len(texts)
-        return shots.nearest(texts, self._embedder.embed(texts, 1), self.examples, self.vectors, self.settings.shots)
+        if len(self._near) > 10_000:  # memory must not grow with the pool
+            self._near = {}
+        new = [text for text in dict.fromkeys(texts) if text not in self._near]
+        if new:
+            near = shots.nearest(new, self.embed(new, 1), self.examples, self.vectors, self.settings.shots)
+            self._near |= dict(zip(new, near, strict=True))
+        return [self._near[text] for text in texts]
 
     def _requests(self, question: prompt.Question) -> list[Asked]:
         settings = self.settings

@@ -13,7 +13,6 @@ import numpy as np
 from labelrounds.llm.responses import Response
 from labelrounds.schema import Task
 
-UNIFORM, TRAIN = "uniform", "train"
 MARKS = " \t\r\n.,:;!\"'`*()[]"  # what may stand around an answer without changing it
 
 
@@ -110,15 +109,15 @@ def votes(answers: list[tuple[str, ...] | None], task: Task) -> np.ndarray:
     return (counts + (0.5 if task.multi_label else 1 / len(task.labels))) / (len(cast) + 1)
 
 
-def calibrated(found: np.ndarray, mean: np.ndarray | None, prior: np.ndarray) -> np.ndarray:
+def calibrated(found: np.ndarray, mean: np.ndarray | None) -> np.ndarray:
     """Returns probabilities of shape (…, n_answers) without the model's liking for certain answers.
 
-    Each answer's probability is divided by its mean over a sample of the pool, and weighed by the share of texts that
-    it is assumed to have (batch calibration; Zhou et al. 2023, https://arxiv.org/abs/2309.17249). None: as they are.
+    Each answer's probability is divided by its mean over a sample of the pool: batch calibration (Zhou et al. 2023,
+    https://arxiv.org/abs/2309.17249). None: as they are.
     """
     if mean is None:
         return found
-    weighed = found / np.maximum(mean, 1e-12) * prior
+    weighed = found / np.maximum(mean, 1e-12)
     return weighed / weighed.sum(axis=-1, keepdims=True)
 
 
