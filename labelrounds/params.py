@@ -207,6 +207,35 @@ class LearningCurve:
 
 
 @dataclass(frozen=True)
+class LanguageModel:
+    """A model to ask: `source` for one on this machine, or `server` and `model`. price_… : per million tokens"""
+
+    source: str = ""
+    server: str = ""
+    model: str = ""
+    key: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    concurrency: int = knob(8, low=1, high=1000)
+    requests_per_minute: float = knob(0.0, low=0)
+    timeout: float = knob(60.0, low=0.01)
+    attempts: int = knob(6, low=1, high=100)
+    price_in: float = knob(0.0, low=0)
+    price_out: float = knob(0.0, low=0)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    model: str
+    prompt: str
+    form: str = knob("scores", one_of=("scores", "json"))
+    examples: str = knob("none", one_of=("none", "fixed", "random", "nearest"))
+    shots: int = knob(6, low=1, high=1000)
+    samples: int = knob(1, low=1, high=1000)
+    calibrate: int = knob(300, low=0)
+    max_characters: int = knob(2000, low=1)
+
+
+@dataclass(frozen=True)
 class Params:
     task: TaskSection
     seed: int = knob(low=0, high=2**31 - 1)
@@ -231,6 +260,8 @@ class Params:
     report: Report
     learning_curve: LearningCurve
     bases: dict[str, str] = field(default_factory=dict)
+    language_models: dict[str, LanguageModel] = field(default_factory=dict)
+    prompts: dict[str, Prompt] = field(default_factory=dict)
 
     @property
     def studied(self) -> dict[str, Recipe]:
@@ -310,6 +341,8 @@ def _value(kind: Any, limits: Any, found: Any, name: str, path: Path, line: int)
         kind = get_args(kind)[0]
     if is_dataclass(kind):
         return _section(kind, found, name, path, line)
+    if kind is Any:
+        return _plain(found)
     wrong = UserError(f"{at(path, line)}: {name} is {_shown(found)}; expected {_expected(kind, limits)}.")
     origin = get_origin(kind)
     if origin is dict:
@@ -337,6 +370,18 @@ def _value(kind: Any, limits: Any, found: Any, name: str, path: Path, line: int)
     if one_of and found not in one_of:
         raise UserError(f'{at(path, line)}: {name} is "{found}".{did_you_mean(found, one_of)} Expected one of: {", ".join(one_of)}.')
     return kind(found)
+
+
+def _plain(found: Any) -> Any:
+    """Returns what was read as plain Python, as JSON knows it; for settings that are passed on and not ours to check."""
+    if isinstance(found, dict):
+        return {str(key): _plain(value) for key, value in found.items()}
+    if isinstance(found, list):
+        return [_plain(value) for value in found]
+    for kind in (bool, int, float, str):
+        if isinstance(found, kind):
+            return kind(found)
+    return found
 
 
 def _check(params: Params, tree: Any, path: Path) -> None:
@@ -390,11 +435,44 @@ def _check(params: Params, tree: Any, path: Path) -> None:
                 f'{where}: recipes.{name}.encoder is "{recipe.encoder}".{did_you_mean(recipe.encoder, encoders)} Expected one of: '
                 f"{', '.join(encoders)} (params.yaml: bases names further models)."
             )
-    known = [*params.recipes, *sorted(RESERVED)]
+    _check_prompts(params, tree, path)
+    known = [*params.recipes, *params.prompts, *sorted(RESERVED)]
     if params.deploy not in known:
         raise UserError(
             f'{at(path, _line(tree, "deploy"))}: deploy is "{params.deploy}", which is no labeler.{did_you_mean(params.deploy, known)} Expected one of: {", ".join(known)}.'
         )
+
+
+def _check_prompts(params: Params, tree: Any, path: Path) -> None:
+    """The rules of language models and of the prompts that ask them."""
+    for name, model in params.language_models.items():
+        where = at(path, _line(tree["language_models"], name))
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise UserError(f'{where}: the name "{name}" in language_models becomes a folder: use letters, digits, "-" and "_".')
+        if bool(model.source) == bool(model.server) or bool(model.server) != bool(model.model):
+            raise UserError(
+                f"{where}: language_models.{name} needs either `source` (a model for this machine, written as model.base), "
+                "or both `server` (such as http://localhost:8000/v1) and `model` (the name that the server knows it by)."
+            )
+    for name, prompt in params.prompts.items():
+        where = at(path, _line(tree["prompts"], name))
+        if name in RESERVED or name in params.recipes or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise UserError(
+                f'{where}: "{name}" in prompts becomes the name of a labeler: use letters, digits, "-" and "_", and no name that a recipe or the baseline has.'
+            )
+        if prompt.model not in params.language_models:
+            known = list(params.language_models)
+            raise UserError(
+                f'{at(path, _line(tree["prompts"][name], "model"))}: prompts.{name}.model is "{prompt.model}".{did_you_mean(prompt.model, known)} '
+                f"Expected one of language_models: {', '.join(known) or 'none is there yet'}."
+            )
+        if prompt.form == "json" and params.language_models[prompt.model].source:
+            raise UserError(
+                f'{at(path, _line(tree["prompts"][name], "form"))}: prompts.{name}.form is "json", which only servers know: '
+                "a model on this machine gives the probability of every label itself. Remove the key."
+            )
+        if prompt.samples > 1 and prompt.form != "json":
+            raise UserError(f"{where}: prompts.{name}.samples is for `form: json`: scores come from one question.")
 
 
 def _line(tree: Any, key: Any, otherwise: int = 1) -> int:

@@ -56,7 +56,7 @@ def show_labels(settings: params.Params) -> None:
 def show_results(settings: params.Params) -> None:
     """Prints each labeler's F1 on the test set, the share of the pool labelled `auto`, and where the queue lies."""
     rows, n = [], 0
-    for name in [*settings.recipes, "baseline"]:
+    for name in [*settings.recipes, *settings.prompts, "baseline"]:
         path = METRICS / f"{name}.json"
         if path.is_file():
             test = json.loads(path.read_text(encoding="utf-8"))["test"]

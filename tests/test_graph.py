@@ -28,7 +28,8 @@ FLOORS = [
     | {"classifier", "examples", "training", "dropout", "encoders", "gguf", "runtime"}
     | {"self_training", "augmentation", "consistency", "unlabelled"}
     | {"labelers", "labelers.transformer", "labelers.linear"}
-    | {"labelers.vectors", "labelers.linear_probe", "labelers.nearest", "labelers.nli", "lora"},
+    | {"labelers.vectors", "labelers.linear_probe", "labelers.nearest", "labelers.nli", "lora"}
+    | {"labelers.prompted", "llm", "llm.answers", "llm.local", "llm.prompt", "llm.responses", "llm.server", "llm.shots"},
     {"audits", "holdout", "rounds", "queue", "pool", "params", "schema", "lineage"},
     {"tables", "downloads", "scratch", "texts", "revisions", "files", "errors"},
 ]
@@ -72,7 +73,7 @@ def test_a_stage_says_what_it_does(name: str) -> None:
     assert len(body(name).get("desc", "")) > 20
 
 
-@pytest.mark.parametrize("name", PIPELINE["stages"])
+@pytest.mark.parametrize("name", [*PIPELINE["stages"], *STUDIES])
 def test_a_stage_depends_on_every_parameter_that_its_script_reads(name: str) -> None:
     source = ast.parse((ROOT / script(name)).read_text(encoding="utf-8"))
     read = {ast.unparse(node).removeprefix("settings.") for node in ast.walk(source) if isinstance(node, ast.Attribute)}

@@ -1,5 +1,7 @@
 """params.yaml is checked as a whole: each mistake is one error with its line and what was expected."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -149,7 +151,7 @@ def test_shares_that_leave_nothing_to_train_on_are_an_error(here: SmallProject) 
 
 
 def test_a_deployed_labeler_that_does_not_exist_is_an_error(here: SmallProject) -> None:
-    here.params(deploy="adaptd", recipes={"adapted": {"encoder": "adapted", "method": "supervised"}})
+    here.params(deploy="adaptd", recipes={"adapted": {"encoder": "adapted", "method": "supervised"}}, prompts={})
     assert error() == (
         f'params.yaml:{line(here, "deploy:")}: deploy is "adaptd", which is no labeler. Did you mean "adapted"? Expected one of: adapted, baseline.'
     )
@@ -198,3 +200,43 @@ def test_outside_a_project_the_error_says_where_to_go(here: SmallProject) -> Non
 
 def test_the_line_of_a_key_is_where_it_stands(here: SmallProject) -> None:
     assert params.line_of("split", "holdout_rounds") == line(here, "holdout_rounds:")
+
+
+# Language models and prompts
+
+LOCAL = {"source": "a/folder"}
+SERVED = {"server": "http://localhost:8000/v1", "model": "m"}
+
+
+@pytest.mark.parametrize(
+    ("models", "prompts", "said"),
+    [
+        ({"m": {}}, {}, "language_models.m needs either `source`"),
+        ({"m": {**LOCAL, **SERVED}}, {}, "language_models.m needs either `source`"),
+        ({"m": {"server": "http://localhost:8000/v1"}}, {}, "and `model` (the name that the server knows it by)"),
+        ({"a/b": LOCAL}, {}, "becomes a folder"),
+        ({"m": {**SERVED, "api_key": "sk-…"}}, {}, 'unknown key "language_models.m.api_key"'),
+        ({"m": {**SERVED, "parameters": [1]}}, {}, "language_models.m.parameters is a list; expected a section"),
+        ({"m": {**SERVED, "concurrency": 0}}, {}, "language_models.m.concurrency is the int 0; expected a whole number from 1 to 1000"),
+        ({"model": LOCAL}, {"p": {"model": "modle", "prompt": "x"}}, 'prompts.p.model is "modle". Did you mean "model"?'),
+        ({}, {"p": {"model": "m", "prompt": "x"}}, "Expected one of language_models: none is there yet"),
+        ({"m": LOCAL}, {"p": {"model": "m", "prompt": "x", "form": "json"}}, "which only servers know"),
+        ({"m": SERVED}, {"p": {"model": "m", "prompt": "x", "samples": 3}}, "samples is for `form: json`"),
+        ({"m": SERVED}, {"p": {"model": "m", "prompt": "x", "examples": "some"}}, "Expected one of: none, fixed, random, nearest"),
+        ({"m": SERVED}, {"baseline": {"model": "m", "prompt": "x"}}, "no name that a recipe or the baseline has"),
+    ],
+)
+def test_a_mistake_about_a_language_model_is_one_error_with_its_line(here: SmallProject, models: dict, prompts: dict, said: str) -> None:
+    here.params(language_models=models, prompts=prompts)
+    message = error()
+    assert said in message and re.match(r"params\.yaml:\d+: ", message)
+
+
+def test_own_parameters_of_a_server_are_passed_on_as_plain_values(here: SmallProject) -> None:
+    own = {"temperature": 0.2, "max_tokens": None, "stop": ["a", "b"], "chat_template_kwargs": {"enable_thinking": False}}
+    here.params(
+        language_models={"m": {**SERVED, "parameters": own}}, prompts={"p": {"model": "m", "prompt": "x", "form": "json", "samples": 3}}, deploy="p"
+    )
+    found = params.load()
+    assert found.language_models["m"].parameters == own and json.dumps(own) == json.dumps(found.language_models["m"].parameters)
+    assert found.deploy == "p"

@@ -2,7 +2,9 @@
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # Words that tell the label, and words that tell nothing.
 TOPICS = {
@@ -121,8 +123,11 @@ def model(folder: str | Path, kind: str = "bert", headless: bool = False, seed: 
     return Path(folder)
 
 
-def gguf(path: Path, seed: int = 0) -> Path:
-    """Writes a tiny LLaMA with random weights and a byte-level tokenizer as a GGUF file; beside it, in `path.stem`, the same as a folder."""
+def gguf(path: Path, seed: int = 0, teach: Callable[[Any, Any], None] | None = None) -> Path:
+    """Writes a tiny LLaMA with random weights and a byte-level tokenizer as a GGUF file; beside it, without the suffix, the same as a folder.
+
+    teach : trains (model, tokenizer) before they are written
+    """
     import numpy as np
     import torch
     import transformers
@@ -144,6 +149,8 @@ def gguf(path: Path, seed: int = 0) -> Path:
         vocab_size=len(tokenizer), max_position_embeddings=1024, bos_token_id=1, eos_token_id=2, tie_word_embeddings=True,
     )  # fmt: skip
     whole = transformers.LlamaForCausalLM(config)
+    if teach:
+        teach(whole, tokenizer)
     whole.save_pretrained(path.with_suffix(""))
     tokenizer.save_pretrained(path.with_suffix(""))
 

@@ -87,6 +87,10 @@ def _module(kind: str) -> ModuleType | None:
         from labelrounds.labelers import nli
 
         return nli
+    if kind == "prompted":
+        from labelrounds.labelers import prompted
+
+        return prompted
     return None
 
 

@@ -1,0 +1,39 @@
+"""Bring a language model to disk, or write down which one a server is to be asked for.
+
+params.language_models.NAME ──► models/language/NAME
+"""
+
+import shutil
+
+import click
+
+from labelrounds import encoders, files, params, runtime
+from labelrounds.errors import Command, UserError, did_you_mean
+from labelrounds.labelers import prompted
+
+
+@click.command(cls=Command)
+@click.argument("name")
+def main(name: str) -> None:
+    settings = params.load()
+    known = settings.language_models
+    if name not in known:
+        raise UserError(f'there is no language model "{name}" in params.yaml.{did_you_mean(name, known)} There are: {", ".join(known) or "none"}.')
+    model, folder = known[name], prompted.MODELS / name
+    if model.source:
+        runtime.quiet()
+        fingerprint = encoders.bring(model.source, folder)
+        size = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6
+        click.echo(f"language_model {name}: {model.source.partition('#')[0]}: {size:.0f} MB of weights, fingerprint {fingerprint}.")
+    else:
+        # Where the server is and how fast it may be asked is no part of it: another address gives the same answers.
+        made = folder.parent / f".{name}.made"
+        shutil.rmtree(made, ignore_errors=True)
+        files.write_json(made / prompted.SERVED, {"model": model.model, "parameters": model.parameters})
+        files.seal(made)
+        files.publish(made, folder)
+        click.echo(f"language_model {name}: {model.model} at {model.server}, which is asked when texts are to be labelled.")
+
+
+if __name__ == "__main__":
+    main()
