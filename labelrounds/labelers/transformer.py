@@ -72,7 +72,9 @@ def tokenize(texts: Sequence[str | tuple[str, str]], tokenizer: Any, max_length:
 
     A pair (text, question) is read as two segments, and only the first of them is cut.
     """
-    if texts and isinstance(texts[0], tuple):
+    if not texts:
+        return []
+    if isinstance(texts[0], tuple):
         first, second = (list(part) for part in zip(*texts, strict=True))
         encoded = tokenizer(first, second, truncation="only_first", max_length=max_length, return_attention_mask=True)
     else:
