@@ -306,13 +306,15 @@ def load(path: str | Path = PATH) -> Params:
 
 def _inherit(tree: Any) -> None:
     """Fills what a recipe's own `finetune` leaves out with the values of the section `finetune`."""
-    if not isinstance(tree, dict) or not isinstance(tree.get("finetune"), dict) or not isinstance(tree.get("recipes"), dict):
+    if not isinstance(tree, dict) or not isinstance(tree.get("finetune"), dict):
         return  # the error about that comes from reading it
-    for recipe in tree["recipes"].values():
-        own = recipe.get("finetune") if isinstance(recipe, dict) else None
-        if isinstance(own, dict):
-            for key, value in tree["finetune"].items():
-                own.setdefault(key, value)
+    study = tree.get("learning_curve")
+    for recipes in (tree.get("recipes"), study.get("further") if isinstance(study, dict) else None):
+        for recipe in recipes.values() if isinstance(recipes, dict) else ():
+            own = recipe.get("finetune") if isinstance(recipe, dict) else None
+            if isinstance(own, dict):
+                for key, value in tree["finetune"].items():
+                    own.setdefault(key, value)
 
 
 def _section(kind: type, tree: Any, name: str, path: Path, line: int) -> Any:
@@ -428,11 +430,12 @@ def _check(params: Params, tree: Any, path: Path) -> None:
                 f'{where}: the name "{name}" in bases becomes the folder of a model: use letters, digits, "-" and "_", and neither "vanilla" nor "adapted".'
             )
     encoders = [*ENCODERS, *params.bases]
-    for name, recipe in params.recipes.items():
+    for name, recipe in params.studied.items():
         if recipe.encoder not in encoders:
-            where = at(path, _line(tree["recipes"][name], "encoder", _line(tree["recipes"], name)))
+            section = tree["learning_curve"]["further"] if name in params.learning_curve.further else tree["recipes"]
+            where = at(path, _line(section[name], "encoder", _line(section, name)))
             raise UserError(
-                f'{where}: recipes.{name}.encoder is "{recipe.encoder}".{did_you_mean(recipe.encoder, encoders)} Expected one of: '
+                f'{where}: the encoder of the recipe {name} is "{recipe.encoder}".{did_you_mean(recipe.encoder, encoders)} Expected one of: '
                 f"{', '.join(encoders)} (params.yaml: bases names further models)."
             )
     _check_prompts(params, tree, path)

@@ -240,3 +240,22 @@ def test_own_parameters_of_a_server_are_passed_on_as_plain_values(here: SmallPro
     found = params.load()
     assert found.language_models["m"].parameters == own and json.dumps(own) == json.dumps(found.language_models["m"].parameters)
     assert found.deploy == "p"
+
+
+def test_a_recipe_names_an_encoder_that_somebody_brings(here: SmallProject) -> None:
+    here.params(recipes={"big": {"encoder": "llma", "method": "supervised"}}, bases={"llama": "hf:some/model@main"})
+    assert 'the encoder of the recipe big is "llma". Did you mean "llama"?' in error()
+    here.params(recipes={"big": {"encoder": "llama", "method": "supervised"}})
+    assert params.load().recipes["big"].encoder == "llama"
+    here.params(bases={"adapted": "hf:some/model@main"})
+    assert 'the name "adapted" in bases' in error()
+
+
+def test_a_description_of_a_label_that_is_not_there_is_named(here: SmallProject) -> None:
+    here.params(task__descriptions={"goood": "praise"})
+    assert 'task.descriptions describes "goood"' in error() and 'Did you mean "good"?' in error()
+
+
+def test_sizes_of_the_learning_curve_are_whole_numbers(here: SmallProject) -> None:
+    here.params(learning_curve__sizes=[50, "all"])
+    assert 'learning_curve.sizes holds the text "all"; expected whole numbers' in error()

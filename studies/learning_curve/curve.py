@@ -126,9 +126,9 @@ def what_decides(name, settings):
 def computed(name, wanted, settings, folder):
     """Returns the points of a recipe, those that are missing computed now and written one by one."""
     known, code = curve.read(name), curve.made_by()
-    here = [point for point in wanted if point.key in known]
-    if any(known[point.key].made_by != code for point in here):
-        first = here[0]
+    old = [point for point in wanted if point.key in known and known[point.key].made_by != code]
+    if old:
+        first = old[0]
         fresh = compute(name, first, code, settings, folder)
         same = fresh.answers == known[first.key].answers
         click.echo(
