@@ -1,9 +1,10 @@
 """How many flipped labels stand among the first tenth of the suspects: `python -m benchmarks.label_errors`.
 
 Flips 5 % of the demo's training labels to another label at random, then does what the stage `suspects` does, and
-prints which share of the flipped ones it ranks among the first 10 %; chance would rank 10 % there. Beside it: the same
-with the linear baseline as the model. Needs data/split and models/encoder (`dvc repro`); with --texts also the demo's
-ratings, which label as many random texts of the pool as a project of that size would have.
+prints which share of the flipped ones it ranks among the first 10 %; chance would rank 10 % there. Both judges take
+their turn: the probe on the encoder's vectors, and the fine-tuned encoder. Needs data/split and models/encoder
+(`dvc repro`); with --texts also the demo's ratings, which label as many random texts of the pool as a project of that
+size would have.
 """
 
 import tempfile
@@ -13,9 +14,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import demo, examples, label_errors, labelers, params, pool, scores, tables
-from labelrounds.labelers import linear
-from labelrounds.texts import near_duplicate_key
+from labelrounds import demo, examples, label_errors, params, pool, scores, tables
 from stages import suspects
 
 FIRST = 0.1
@@ -25,35 +24,31 @@ FIRST = 0.1
 @click.option("--seeds", default=3, show_default=True, help="So many times, with other flips.")
 @click.option("--share", default=0.05, show_default=True, help="Of the labels that are flipped.")
 @click.option("--texts", type=click.IntRange(50), help="So many random texts of the pool with the demo's labels.  [default: data/split/train.csv]")
-@click.option("--folds", type=click.IntRange(2), default=4, show_default=True, help="Trainings, as suspects.folds in params.yaml.")
-def main(seeds: int, share: float, texts: int | None, folds: int) -> None:
+@click.option("--folds", type=click.IntRange(2), default=5, show_default=True, help="As suspects.folds in params.yaml.")
+@click.option("--probe", is_flag=True, help="The probe alone, in seconds.")
+def main(seeds: int, share: float, texts: int | None, folds: int, probe: bool) -> None:
     settings = params.load()
-    settings = replace(settings, suspects=replace(settings.suspects, folds=folds))
     task = settings.labelled_task()
     clean = from_ratings(texts, settings, task) if texts else examples.read(examples.TRAIN, task)
     valid = examples.read(examples.VALID, task)
     encoder = Path("models/encoder") / settings.suspects.encoder
     print(f"{len(clean)} texts, {share:.0%} of the labels flipped; which share of these is among the first {FIRST:.0%} (chance: {FIRST:.0%})")
-    found = {"fine-tuned": [], "linear": []}
+    found = {judge: [] for judge in (["probe"] if probe else ["probe", "fine-tuned"])}
     for seed in range(seeds):
         flipped = flip(clean, share, seed)
         wrong = (flipped.gold != clean.gold).any(axis=1)
-        with tempfile.TemporaryDirectory() as folder:
-            by_model = {
-                "fine-tuned": suspects.out_of_fold(flipped, valid, encoder, settings, task, Path(folder)),
-                "linear": with_linear(flipped, settings, task),
-            }
-        for name, probabilities in by_model.items():
+        for judge, shares in found.items():
+            asked = replace(settings, suspects=replace(settings.suspects, judge=judge, folds=folds))
+            with tempfile.TemporaryDirectory() as folder:
+                probabilities = suspects.out_of_fold(flipped, valid, encoder, asked, task, Path(folder))
             judged = label_errors.judge(flipped.gold, probabilities, task.multi_label)
-            found[name].append(label_errors.found_among(judged.order, wrong, FIRST))
+            shares.append(label_errors.found_among(judged.order, wrong, FIRST))
             right = (probabilities.argmax(axis=1) == clean.gold.argmax(axis=1)).mean()
             denied = f"{judged.denied.sum()} denied, of which {wrong[judged.denied].mean() if judged.denied.any() else 0:.0%} were flipped"
-            print(
-                f"seed {seed}  {name:10}  {found[name][-1]:.2f}  ({denied}; out of fold it is right about {right:.0%} of the true labels)", flush=True
-            )
-    for name, shares in found.items():
+            print(f"seed {seed}  {judge:10}  {shares[-1]:.2f}  ({denied}; out of fold it is right about {right:.0%} of the true labels)", flush=True)
+    for judge, shares in found.items():
         error = np.std(shares, ddof=1) / np.sqrt(seeds) if seeds > 1 else float("nan")
-        print(f"mean    {name:10}  {np.mean(shares):.2f} ± {error:.2f} (standard error over {seeds} seeds)")
+        print(f"mean    {judge:10}  {np.mean(shares):.2f} ± {error:.2f} (standard error over {seeds} seeds)")
 
 
 def flip(clean, share, seed):
@@ -63,18 +58,6 @@ def flip(clean, share, seed):
     for row in draw.choice(len(gold), round(share * len(gold)), replace=False):
         gold[row] = np.roll(gold[row], draw.integers(1, gold.shape[1]))
     return examples.Examples(clean.ids, clean.texts, gold)
-
-
-def with_linear(flipped, settings, task):
-    """Returns the out-of-fold probabilities of the linear baseline."""
-    number = label_errors.folds(flipped.gold, [near_duplicate_key(text) for text in flipped.texts], 10, settings.seed, task.multi_label)
-    found = np.zeros(flipped.gold.shape, dtype=np.float32)
-    card = labelers.new_card("linear", task, examples.TRAIN, len(flipped))
-    for fold in range(10):
-        seen = suspects.part(flipped, number != fold)
-        trained = linear.train(seen.texts, seen.gold, task, settings.baseline.inverse_regularization, settings.seed)
-        found[number == fold] = linear.LinearLabeler(card, "", *trained).scores(suspects.part(flipped, number == fold).texts, 64)
-    return found
 
 
 def from_ratings(count, settings, task):

@@ -85,6 +85,31 @@ def folds(gold: np.ndarray, groups: Sequence[str], count: int, seed: int, multi_
     return found
 
 
+def probe(vectors: np.ndarray, gold: np.ndarray, fold: np.ndarray, multi_label: bool, seed: int) -> np.ndarray:
+    """Returns out-of-fold probabilities of shape (n, n_labels): a logistic regression on unit vectors for every fold.
+
+    vectors : float array of shape (n, d); fold : int array of shape (n,). A label that the other folds lack gets 0.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    found = np.zeros(gold.shape, dtype=np.float32)
+
+    def fitted(seen: np.ndarray, target: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+        return LogisticRegression(max_iter=1000, random_state=seed).fit(vectors[seen], target[seen]).predict_proba(vectors[unseen])
+
+    for number in np.unique(fold):
+        seen, unseen = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        if multi_label:
+            for label in range(gold.shape[1]):
+                both = 0 < gold[seen, label].sum() < len(seen)
+                found[unseen, label] = fitted(seen, gold[:, label], unseen)[:, 1] if both else gold[seen, label].mean()
+        else:
+            present = np.unique(gold[seen].argmax(axis=1))
+            found[np.ix_(unseen, present)] = fitted(seen, gold.argmax(axis=1), unseen) if len(present) > 1 else 1.0
+    return found
+
+
 def found_among(order: np.ndarray, wrong: np.ndarray, share: float) -> float:
     """Returns which share of the texts that are known to be `wrong` stands in the first `share` of a ranking."""
     first = order[: round(share * len(order))]

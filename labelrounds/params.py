@@ -186,8 +186,9 @@ class Stop:
 
 @dataclass(frozen=True)
 class Suspects:
+    judge: str = knob(one_of=("none", "probe", "fine-tuned"))
     encoder: str = knob(one_of=("vanilla", "adapted"))
-    folds: int = knob(low=0, high=100)
+    folds: int = knob(low=2, high=100)
     size: int = knob(low=1)
 
 
@@ -416,9 +417,6 @@ def _check(params: Params, tree: Any, path: Path) -> None:
             f"{at(path, _line(tree['unlabelled'], 'augmentation'))}: unlabelled.augmentation is back-translation, which needs two models; "
             f"unlabelled.translators names {len(translators)}. Name two model folders there: into another language, and back."
         )
-    if params.suspects.folds == 1:
-        where = at(path, _line(tree["suspects"], "folds"))
-        raise UserError(f"{where}: suspects.folds is 1, so no model would be left that has not seen a label. Write 2 or more, or 0 to train none.")
     for label in params.task.descriptions:
         if label not in labels:
             where = at(path, _line(tree["task"]["descriptions"], label))

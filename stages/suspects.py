@@ -2,8 +2,8 @@
 
     data/split/{train,valid}.csv, data/rounds, models/encoder/… ──► data/queue/suspects.csv, metrics/suspects.json
 
-A classifier is fine-tuned on all folds of the training texts but one, and judges the labels of that one, which it has
-not seen. Test texts are left alone: correcting those that the model denies would flatter the model.
+A model learns from all folds of the training texts but one, and judges the labels of that one, which it has not seen:
+a probe on the encoder's vectors, which takes seconds, or the encoder itself, fine-tuned for every fold. Test texts are left alone: correcting those that the model denies would flatter the model.
 """
 
 import shutil
@@ -41,7 +41,7 @@ def main() -> None:
         train, valid = examples.read(examples.TRAIN, task), examples.read(examples.VALID, task)
         annotations = rounds.deciding(rounds.read_all(task))
         rows = ties(annotations, task)
-        if settings.suspects.folds:
+        if settings.suspects.judge != "none":
             judged = label_errors.judge(train.gold, out_of_fold(train, valid, encoder, settings, task, folder), task.multi_label)
             rows += doubted(train, judged, task, {a.id for a in annotations if a.source == rounds.CORRECTION})
         rows += contradictions(annotations, task)
@@ -50,7 +50,7 @@ def main() -> None:
     files.write_json(METRICS / "suspects.json", {"texts": len(train), **counts})
     judged = f"{counts['denied']} of {len(train)} training labels are denied by a model that has not seen them"
     click.echo(
-        f"suspects: {judged if settings.suspects.folds else 'no model judges the labels (suspects.folds: 4 in params.yaml)'}; {counts['tie']} ties, "
+        f"suspects: {judged if settings.suspects.judge != 'none' else 'no model judges the labels (suspects.judge in params.yaml)'}; {counts['tie']} ties, "
         f"{counts['relabelled']} relabelled, {counts['divided']} on which people are divided."
         + (" To label again: labelrounds next --suspects FILE.csv" if rows else "")
     )
@@ -60,33 +60,42 @@ def out_of_fold(train, valid, base, settings, task, folder):
     """Returns float32 probabilities of shape (n, n_labels) for the training texts, each by a model that has not seen it."""
     groups = [near_duplicate_key(text) for text in train.texts]
     number = label_errors.folds(train.gold, groups, settings.suspects.folds, settings.seed, task.multi_label)
+    if settings.suspects.judge == "probe":
+        return label_errors.probe(vectors(train, base, settings, task), train.gold, number, task.multi_label, settings.seed)
     probabilities = np.zeros(train.gold.shape, dtype=np.float32)
     for fold in sorted(set(number.tolist())):
         done = folder / f"fold-{fold}.npy"
         if not done.is_file():
-            # Every fold begins with the same seeds, so that one after a kill is as it would have been.
-            machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-            encoder = encoders.open_encoder(base)
-            seen, unseen = number != fold, number == fold
-            card = labelers.new_card("transformer", task, examples.TRAIN, int(seen.sum()), settings.model.max_length, None)
-            model, _ = classifier.train(
-                encoder,
-                card,
-                part(train, seen),
-                valid,
-                settings.finetune,
-                folder / f"fold-{fold}",
-                machine,
-                settings.runtime.checkpoint_seconds,
-                f"suspects, fold {fold + 1} of {settings.suspects.folds}",
-            )
-            labeler = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
-            found = labeler.scores(part(train, unseen).texts, settings.finetune.batch_size)
-            with files.atomic(done, "wb") as file:
-                np.save(file, found)
-            shutil.rmtree(folder / f"fold-{fold}", ignore_errors=True)
+            judge_fold(done, fold, number, train, valid, base, settings, task)
         probabilities[number == fold] = np.load(done)
     return probabilities
+
+
+def vectors(train, base, settings, task):
+    """Returns the encoder's mean last hidden state of every training text, float32 of shape (n, d)."""
+    machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+    encoder = encoders.open_encoder(base)
+    card = labelers.new_card("transformer", task, examples.TRAIN, len(train), settings.model.max_length, None)
+    model = encoders.load_classifier(encoder, task, machine).eval().to(machine.device)  # its new head is not asked
+    encoders.check_length(model, settings.model.max_length)
+    return transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine).embed(train.texts, settings.finetune.batch_size)
+
+
+def judge_fold(done, fold, number, train, valid, base, settings, task):
+    """Fine-tunes the encoder on all folds but one, and writes what it says of that one to the file `done`."""
+    # Every fold begins with the same seeds, so that one after a kill is as it would have been.
+    machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+    encoder = encoders.open_encoder(base)
+    seen = part(train, number != fold)
+    card = labelers.new_card("transformer", task, examples.TRAIN, len(seen), settings.model.max_length, None)
+    title = f"suspects, fold {fold + 1} of {settings.suspects.folds}"
+    checkpoints = done.with_suffix("")
+    model, _ = classifier.train(encoder, card, seen, valid, settings.finetune, checkpoints, machine, settings.runtime.checkpoint_seconds, title)
+    labeler = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
+    found = labeler.scores(part(train, number == fold).texts, settings.finetune.batch_size)
+    with files.atomic(done, "wb") as file:
+        np.save(file, found)
+    shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def part(some, chosen):

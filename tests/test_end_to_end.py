@@ -34,7 +34,6 @@ SMALL = {
     "unlabelled__size": 100,
     # What the recipes that learn from texts without labels do is tested stage by stage.
     "recipes": {name: {"encoder": name, "method": "supervised"} for name in ("adapted", "vanilla")},
-    "suspects__folds": 2,
 }
 EVERY_ROUND = [
     "split",

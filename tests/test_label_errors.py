@@ -86,7 +86,7 @@ def test_every_fold_has_its_share_of_a_rare_label() -> None:
 def contradicting(folder: Path) -> SmallProject:
     """Forty texts labelled by Ann, of which some were labelled again, some are tied, and some were decided by a majority."""
     made = project(folder)
-    made.params(suspects__folds=0)
+    made.params(suspects__judge="none")
     texts = sentences(60)
     made.pool(texts)
     made.round("01", dict.fromkeys(texts[:40], "good") | dict.fromkeys(texts[20:30], "bad"), "Ann")
@@ -138,10 +138,25 @@ def test_the_two_ways_to_ask_otherwise_exclude_each_other_and_need_what_they_dra
     assert "there are no test texts yet. Run `dvc repro` first." in made.wrong("next", "--again", "3", "form.csv")
 
 
-def test_one_fold_is_a_mistake_with_its_line(tmp_path: Path) -> None:
-    made = project(tmp_path)
-    made.params(suspects__folds=1)
-    assert "suspects.folds is 1" in made.wrong("status")
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_a_probe_tells_labels_that_its_fold_never_showed_it(multi_label: bool) -> None:
+    """Ten flipped labels of 200 stand first; a label that only one fold has is no error, and gets no probability there."""
+    draw = np.random.default_rng(3)
+    truth = (draw.random((200, 3)) < 0.4).astype(np.int64) if multi_label else one_hot(draw.integers(0, 3, 200))
+    vectors = truth @ draw.normal(size=(3, 8)) + draw.normal(0, 0.1, (200, 8)) + 1
+    gold = np.hstack([truth, np.zeros((200, 1), dtype=np.int64)])
+    fold = label_errors.folds(gold, [str(number) for number in range(200)], 4, 13, multi_label)
+    gold[np.flatnonzero(fold == 0)[0]] = [0, 0, 0, 1]
+    wrong = np.flatnonzero(fold > 0)[:10]
+    gold[wrong] = np.roll(gold[wrong], 1, axis=1) if not multi_label else gold[wrong] ^ np.array([1, 0, 0, 0])
+    gold[wrong, 3] = 0
+    gold[wrong[gold[wrong].sum(axis=1) == 0]] = [1, 0, 0, 0] if not multi_label else 0
+    found = label_errors.probe(vectors, gold, fold, multi_label, 13)
+    assert found.shape == gold.shape and (found[fold == 0, 3] == 0).all()
+    if not multi_label:
+        assert found.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    first = label_errors.judge(gold, found, multi_label).order[:20]
+    assert len(set(first) & set(wrong)) >= 8
 
 
 @pytest.mark.slow
@@ -160,6 +175,7 @@ def test_the_flipped_labels_of_a_small_corpus_are_found_out_of_fold_also_after_a
         finetune__epochs=10,
         finetune__patience=10,
         finetune__learning_rate=5e-3,
+        suspects__judge="fine-tuned",
         suspects__folds=3,
     )
     texts = dict(tiny.multi_label_texts(500) if multi_label else tiny.texts(500))
