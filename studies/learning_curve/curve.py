@@ -150,7 +150,7 @@ def computed(name, wanted, settings, folder):
 
 def compute(name, point, code, settings, folder):
     """Returns the point: a labeler learnt from these texts with this seed, and what it answers on the test set."""
-    settings = dataclasses.replace(settings, seed=point.seed)
+    seeded = dataclasses.replace(settings, seed=point.seed)
     task, work = settings.labelled_task(), folder / point.key
     train = work / "train.csv"
     rows = ([row.cells[column] for column in ("id", "text", task.column)] for row in tables.rows(examples.TRAIN) if row.cells["id"] in point.ids)
@@ -158,13 +158,13 @@ def compute(name, point, code, settings, folder):
     test = examples.read(examples.TEST, task)
     if name == BASELINE:
         found = examples.read(train, task)
-        learnt = linear.train(found.texts, found.gold, task, settings.baseline.inverse_regularization, settings.seed)
+        learnt = linear.train(found.texts, found.gold, task, settings.baseline.inverse_regularization, seeded.seed)
         labeler = linear.LinearLabeler(labelers.new_card("linear", task, train, len(found)), "", *learnt)
         valid = examples.read(examples.VALID, task)
         labeler.card = calibration.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
     else:
-        machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-        methods.make(methods.Job(name, settings.studied[name], settings, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
+        machine = runtime.start(seeded.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+        methods.make(methods.Job(name, settings.studied[name], seeded, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
         labeler = labelers.load(work / "labeler", machine)
     decided = labelers.decide(labeler.scores(test.texts, settings.predict.batch_size), labeler.card)
     answers = curve.pack(scores.indicator(decided, task), task)
