@@ -50,6 +50,7 @@ def train(
         checkpoint_seconds,
         title,
         lambda model: valid_f1(model, encoder, card, valid, finetune.batch_size, machine),
+        token_ids=tokens(rows, tokenized(valid, encoder, card), padding=encoder.tokenizer.pad_token_id),
     )
     return model, epochs
 
@@ -71,6 +72,11 @@ def tokenized(examples: Examples, encoder: encoders.Encoder, card: labelers.Card
     """Returns one dict of token ids and labels per text."""
     rows = transformer.tokenize(examples.texts, encoder.tokenizer, card.max_length)
     return [{**row, "labels": target} for row, target in zip(rows, targets(examples.gold, card.schema), strict=True)]
+
+
+def tokens(*tokenised: list[dict[str, Any]], padding: int) -> set[int]:
+    """Returns the ids of all tokens in these texts, and that of the padding between them."""
+    return {padding}.union(*(row["input_ids"] for rows in tokenised for row in rows))
 
 
 def valid_f1(model: Any, encoder: encoders.Encoder, card: labelers.Card, valid: Examples, batch_size: int, machine: Runtime) -> float:

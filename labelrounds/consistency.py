@@ -198,12 +198,14 @@ def train(
         return learnt + uda.weight * consistency_loss(original, augmented, uda.temperature, uda.confidence, task.multi_label)
 
     model = classifier.new(encoder, card, machine, finetune.lora)
+    labelled = classifier.tokenized(train, encoder, card)
+    shown = (labelled, classifier.tokenized(valid, encoder, card), *([row[side] for row in rows] for side in ("original", "augmented")))
     plan = training.Plan(uda.epochs, finetune.learning_rate, uda.batch_size, finetune.warmup, finetune.weight_decay)
     epochs = training.fit(
         model,
         rows,
         np.asarray([len(row["original"]["input_ids"]) + len(row["augmented"]["input_ids"]) for row in rows]),
-        batches(classifier.tokenized(train, encoder, card), finetune.batch_size, encoder.tokenizer),
+        batches(labelled, finetune.batch_size, encoder.tokenizer),
         loss,
         plan,
         place,
@@ -212,6 +214,7 @@ def train(
         title,
         score,
         on_step,
+        classifier.tokens(*shown, padding=encoder.tokenizer.pad_token_id),
     )
     shares = read_shares(place)
     outcome = Outcome(best_supervised, [found.score for found in epochs], reference.tolist(), [shares[str(found.number)] for found in epochs])

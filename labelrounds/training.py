@@ -8,14 +8,15 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from labelrounds import dropout, files
+from labelrounds import dropout, files, vocabulary
 from labelrounds.runtime import PAD_TO, Runtime, autocast
 
 IGNORED = -100  # torch's own mark for targets that do not count
@@ -57,6 +58,7 @@ def fit(
     title: str,
     score: Callable[[Any], float] | None = None,
     on_step: Callable[[float], None] | None = None,
+    token_ids: Iterable[int] | None = None,
 ) -> list[Epoch]:
     """Trains `model` in place, leaves it at its best epoch (without `score`: its last step), returns the epochs.
 
@@ -64,13 +66,15 @@ def fit(
     collate : (rows, batch seed) → tensors of a batch; the same rows and seed give the same batch
     folder : where checkpoints stand; a second call with the same arguments goes on from the last one
     on_step : is told before each step which share of the run's steps is done, for losses that change on the way
+    token_ids : all tokens that `collate` and `score` show to the model, which makes training faster; None: any may come
     """
     folder.mkdir(parents=True, exist_ok=True)
     history = _read_history(folder)
-    if not history.get("finished"):
-        _train(model, rows, lengths, collate, loss, plan, folder, runtime, checkpoint_seconds, title, score, on_step)
-        history = _read_history(folder)
-    _load_weights(model, folder / BEST)
+    with nullcontext() if token_ids is None else vocabulary.narrowed(model, token_ids):
+        if not history.get("finished"):
+            _train(model, rows, lengths, collate, loss, plan, folder, runtime, checkpoint_seconds, title, score, on_step)
+            history = _read_history(folder)
+        _load_weights(model, folder / BEST)
     model.config.use_cache = False  # as the Trainer leaves it: a run that was found finished leaves the same model
     return [Epoch(**epoch) for epoch in history["epochs"]]
 

@@ -36,7 +36,7 @@ FLOORS = [
     {"methods", "methods.supervised", "methods.ust", "methods.uda"} | {"methods.nearest", "methods.zero_shot", "methods.setfit"},
     {"gate", "calibration", "agreement", "label_errors", "snapshots", "stopping"},
     {"scores", "bootstrap", "acquisition"}
-    | {"classifier", "examples", "training", "dropout", "encoders", "gguf", "runtime"}
+    | {"classifier", "examples", "training", "dropout", "vocabulary", "encoders", "gguf", "runtime"}
     | {"self_training", "augmentation", "consistency", "unlabelled"}
     | {"labelers", "labelers.transformer", "labelers.linear"}
     | {"labelers.vectors", "labelers.linear_probe", "labelers.nearest", "labelers.nli", "lora"}
