@@ -1,6 +1,7 @@
 """The README tells the truth: its commands run, its stages are those of dvc.yaml, its tests are there."""
 
 import csv
+import importlib
 import json
 import re
 import shlex
@@ -48,9 +49,9 @@ def test_every_labelrounds_command_in_the_readme_exists() -> None:
 def test_every_option_in_the_readme_exists() -> None:
     from labelrounds.cli import main
 
-    known = {
-        option for command in (*main.commands.values(), *main.commands["demo"].commands.values()) for param in command.params for option in param.opts
-    }
+    commands = [*main.commands.values(), *main.commands["demo"].commands.values()]
+    commands += [importlib.import_module(module).main for module in re.findall(r"python -m ((?:benchmarks|studies)[\w.]+)", README)]
+    known = {option for command in commands for param in command.params for option in param.opts}
     ours = "\n".join(line for line in README.splitlines() if not line.startswith("$ git"))
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours)) <= known
 
