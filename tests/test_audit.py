@@ -54,6 +54,7 @@ def test_the_form_shows_people_nothing_of_what_the_model_said(here: SmallProject
     assert [order.index(row["id"]) for row in record] != sorted(order.index(row["id"]) for row in record), "the order tells nothing either"
 
 
+@pytest.mark.slow
 def test_every_automatic_text_is_drawn_as_often_as_any_other(here: SmallProject) -> None:
     decided(here)
     counts: dict[str, int] = {}

@@ -69,6 +69,7 @@ def test_a_text_without_any_word_stays_as_it_is() -> None:
 POOLS = st.lists(st.tuples(st.integers(0, 20), st.sampled_from(["", "!", " 7"]), st.sampled_from(["", "", "", "a", "b"])), min_size=25, max_size=60)
 
 
+@pytest.mark.slow
 @given(POOLS, st.integers(1, 30), st.integers(0, 99))
 @FEWER
 def test_no_text_without_a_label_is_held_out_nor_like_one_that_is(tmp_path_factory: Any, rows: list, size: int, seed: int) -> None:

@@ -34,6 +34,7 @@ def values(found: dict) -> list:
     return [value for value in flat if value is not None]
 
 
+@pytest.mark.slow
 @FEWER
 @given(measured())
 def test_every_resample_is_scored_as_scikit_learn_scores_the_texts_drawn(case: tuple) -> None:

@@ -113,6 +113,7 @@ def test_one_seed_gives_the_interval_of_the_texts_and_seeds_that_disagree_widen_
     assert unsure.high - unsure.low > 3 * (alone.high - alone.low)
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_true_difference_about_as_often_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two labelers equally good in truth, of varying luck by seed: 95 % intervals should hold 0 in most of 150 trials."""
     monkeypatch.setattr(curve, "RESAMPLES", 100)

@@ -102,6 +102,7 @@ def broken(world: World, n_valid: int, seed: int, floors: np.ndarray | None = No
     return any(short), bool(auto.any())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_over_a_thousand_projects_the_promise_is_broken_no_oftener_than_stated(multi_label: bool) -> None:
     """Easy and hard labels, even and rare ones, a model too sure, right and too modest, smooth and tied scores, 50 to 500 texts."""
@@ -116,6 +117,7 @@ def test_over_a_thousand_projects_the_promise_is_broken_no_oftener_than_stated(m
     assert opened > 0.1, "a gate that never opens keeps every promise"
 
 
+@pytest.mark.slow
 def test_at_the_very_edge_the_promise_is_broken_as_often_as_stated_and_no_oftener() -> None:
     """Every text is right with a probability a hair below the promise: each project that opens breaks it."""
     world = World(0, 6.0, [1.0, 1.0], 1.0, None)

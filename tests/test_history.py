@@ -107,6 +107,7 @@ def test_several_labels_per_text(tmp_path: Path) -> None:
     assert found[1]["f1_macro"] == 1.0 and found[1]["change"]["difference"] > 0.5
 
 
+@pytest.mark.slow
 def test_the_plot_is_the_same_bytes_every_time_and_holds_neither_date_nor_script(here: SmallProject) -> None:
     first = here.command("history", "--plot", "one.svg")
     here.command("history", "--plot", "two.svg")

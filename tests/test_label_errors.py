@@ -138,6 +138,7 @@ def test_the_two_ways_to_ask_otherwise_exclude_each_other_and_need_what_they_dra
     assert "there are no test texts yet. Run `dvc repro` first." in made.wrong("next", "--again", "3", "form.csv")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_a_probe_tells_labels_that_its_fold_never_showed_it(multi_label: bool) -> None:
     """Ten flipped labels of 200 stand first; a label that only one fold has is no error, and gets no probability there."""

@@ -301,6 +301,7 @@ def test_without_texts_no_text_and_no_name_is_on_the_page(classes, several) -> N
         assert "person 1" in words and "person 2" in words and "person 3" in words
 
 
+@pytest.mark.slow
 def test_a_confusion_matrix_of_many_labels_is_a_map_and_a_list_of_pairs(tmp_path) -> None:
     task = Task(MULTI_CLASS, tuple(f"intent_number_{number}_with_a_name" for number in range(77)))
     made = measured(tmp_path, task, n=800)
