@@ -234,7 +234,7 @@ def replace_pool(pool_file: Path, going: Sequence[Path]) -> Path:
 
 
 def write_params(task: Task, kept: Path, text_column: str) -> None:
-    """Writes the task and the pool into params.yaml and takes the demo's prompts out; every other line and comment stays."""
+    """Writes the task and the pool into params.yaml; every other line and comment stays."""
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedSeq
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
@@ -250,8 +250,6 @@ def write_params(task: Task, kept: Path, text_column: str) -> None:
     tree["task"].pop("descriptions", None)  # those of other labels
     tree["data"]["pool"] = str(kept)
     tree["data"]["text_column"] = text_column
-    for name in list(tree["prompts"]):  # their guideline tells how to label other texts
-        del tree["prompts"][name]
     tree["split"]["holdout_rounds"][:] = [DoubleQuotedScalarString("01")]
     with files.atomic(params.PATH) as file:
         yaml.dump(tree, file)
