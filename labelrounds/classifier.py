@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, labelers, lora, scores, training
+from labelrounds import calibration, encoders, labelers, lora, scores, training
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
 from labelrounds.params import Finetune, Lora
@@ -31,7 +31,7 @@ def train(
     weights : how much each text of `train` counts in the loss, of shape (n,); multi-label: each label of each, (n, n_labels)
     """
     task = card.schema
-    model = new(encoder, card, machine, finetune.lora)
+    model = new(encoder, card, machine, finetune.lora, train.gold)
     rows = tokenized(train, encoder, card)
     if weights is not None:
         rows = [{**row, "weight": weight} for row, weight in zip(rows, weights.tolist(), strict=True)]
@@ -43,7 +43,7 @@ def train(
         rows,
         np.asarray([len(row["input_ids"]) for row in rows]),
         lambda batch, seed: training.pad(batch, encoder.tokenizer),
-        classification_loss(class_weights(train.gold, finetune.class_weights), task),
+        classification_loss(class_weights(train.gold, finetune.class_weights, task), task),
         plan,
         folder,
         machine,
@@ -55,17 +55,40 @@ def train(
     return model, epochs
 
 
-def new(encoder: encoders.Encoder, card: labelers.Card, machine: Runtime, adapters: Lora | None) -> Any:
-    """Returns the encoder with a new head, and adapters where they are asked for, drawn from the runtime's seed whatever was drawn before."""
+def new(encoder: encoders.Encoder, card: labelers.Card, machine: Runtime, adapters: Lora | None, gold: np.ndarray) -> Any:
+    """Returns the encoder with a new head, and adapters where they are asked for, drawn from the runtime's seed whatever was drawn before.
+
+    gold : the training labels, a 0/1 array of shape (n, n_labels)
+    """
     import torch
 
     torch.manual_seed(machine.seed)
     options = lora.quantisation(adapters)
     model = encoders.load_classifier(encoder, card.schema, machine, **options)
+    if card.schema.multi_label:
+        begin_at_frequencies(model, gold)
     if not options:  # a model in four bits is where it belongs already
         model.to(machine.device)
     encoders.check_length(model, card.max_length)
     return model if adapters is None else lora.wrap(model, adapters)
+
+
+def begin_at_frequencies(model: Any, gold: np.ndarray) -> None:
+    """Sets the bias of a new head so that it gives each label as often as the training texts have it.
+
+    Of many labels most apply to few texts. From a bias of 0 all that a model learns for hundreds of steps is to give none,
+    and what the encoder knew may be lost on the way (the prior of Lin et al. 2017, "Focal Loss for Dense Object
+    Detection"). Heads of decoders have no bias.
+    """
+    import torch
+
+    heads = [
+        layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer.out_features == gold.shape[1] and layer.bias is not None
+    ]
+    share = (gold.sum(axis=0) + 0.5) / (len(gold) + 1)
+    if heads:
+        with torch.no_grad():
+            heads[-1].bias.copy_(torch.as_tensor(np.log(share / (1 - share)), dtype=heads[-1].bias.dtype))
 
 
 def tokenized(examples: Examples, encoder: encoders.Encoder, card: labelers.Card) -> list[dict[str, Any]]:
@@ -80,9 +103,15 @@ def tokens(*tokenised: list[dict[str, Any]], padding: int) -> set[int]:
 
 
 def valid_f1(model: Any, encoder: encoders.Encoder, card: labelers.Card, valid: Examples, batch_size: int, machine: Runtime) -> float:
-    """Returns the model's macro-F1 on `valid`: what chooses the best epoch."""
-    labeler = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
-    return scores.macro_f1(valid.gold, scores.indicator(labelers.decide(labeler.scores(valid.texts, batch_size), card), card.schema))
+    """Returns the model's macro-F1 on `valid`: what chooses the best epoch.
+
+    For multi-label with the thresholds that it would get: at 0.5 a model that still learns gives rare labels to no text at all,
+    and every epoch would look the same.
+    """
+    logits = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine).logits(valid.texts, batch_size)
+    if card.schema.multi_label:
+        card = calibration.calibrated(card, logits, valid.gold)
+    return scores.macro_f1(valid.gold, scores.indicator(labelers.decide(labelers.probabilities(logits, card), card), card.schema))
 
 
 def targets(gold: np.ndarray, task: Task) -> list[Any]:
@@ -90,9 +119,12 @@ def targets(gold: np.ndarray, task: Task) -> list[Any]:
     return gold.astype(float).tolist() if task.multi_label else gold.argmax(axis=1).tolist()
 
 
-def class_weights(gold: np.ndarray, how: str) -> np.ndarray:
-    """Returns float weights of shape (n_labels,): all 1 ("none"), or n / (k * count), as scikit-learn's "balanced"."""
-    if how == "none":
+def class_weights(gold: np.ndarray, how: str, task: Task) -> np.ndarray:
+    """Returns float weights of shape (n_labels,): all 1 ("none"), or n / (k * count), as scikit-learn's "balanced".
+
+    "auto" is "balanced" for multi-class, and "none" for multi-label, where each label gets a threshold of its own.
+    """
+    if how == "none" or (how == "auto" and task.multi_label):
         return np.ones(gold.shape[1])
     return gold.sum() / (gold.shape[1] * np.maximum(gold.sum(axis=0), 1))
 

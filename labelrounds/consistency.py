@@ -183,7 +183,7 @@ def train(
             strict=True,
         )
     ]
-    per_label = torch.as_tensor(classifier.class_weights(train.gold, finetune.class_weights), dtype=torch.float32, device=machine.device)
+    per_label = torch.as_tensor(classifier.class_weights(train.gold, finetune.class_weights, task), dtype=torch.float32, device=machine.device)
 
     def loss(model: Any, batch: dict[str, Any]) -> Any:
         labelled = dict(batch["labelled"])
@@ -197,7 +197,7 @@ def train(
         augmented = model(**batch["augmented"]).logits.float()
         return learnt + uda.weight * consistency_loss(original, augmented, uda.temperature, uda.confidence, task.multi_label)
 
-    model = classifier.new(encoder, card, machine, finetune.lora)
+    model = classifier.new(encoder, card, machine, finetune.lora, train.gold)
     labelled = classifier.tokenized(train, encoder, card)
     shown = (labelled, classifier.tokenized(valid, encoder, card), *([row[side] for row in rows] for side in ("original", "augmented")))
     plan = training.Plan(uda.epochs, finetune.learning_rate, uda.batch_size, finetune.warmup, finetune.weight_decay)

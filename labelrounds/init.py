@@ -37,6 +37,7 @@ TEXT_NAMES = (
 )
 LABEL_NAMES = ("label", "labels", "class", "category", "intent", "topic", "sentiment", "emotion", "target", "gold", "y")
 DEMO_PIPELINE = (Path("data/dvc.yaml"), Path("data/dvc.lock"))
+MULTI_LABEL_EPOCHS = 10
 MADE = ("dvc.lock", "models", "scratch", "data/split", "data/unlabelled", "data/evaluated", "data/predictions", "data/queue", "data/demo")
 
 
@@ -250,6 +251,9 @@ def write_params(task: Task, kept: Path, text_column: str) -> None:
     tree["task"].pop("descriptions", None)  # those of other labels
     tree["data"]["pool"] = str(kept)
     tree["data"]["text_column"] = text_column
+    if task.multi_label:  # one decision per label takes longer to learn than one per text
+        tree["finetune"]["epochs"] = max(tree["finetune"]["epochs"], MULTI_LABEL_EPOCHS)
+        tree["finetune"]["patience"] = max(tree["finetune"]["patience"], MULTI_LABEL_EPOCHS // 2)
     tree["split"]["holdout_rounds"][:] = [DoubleQuotedScalarString("01")]
     with files.atomic(params.PATH) as file:
         yaml.dump(tree, file)

@@ -88,7 +88,7 @@ class Finetune:
     batch_size: int = knob(low=1)
     warmup: float = knob(low=0, high=1)
     weight_decay: float = knob(low=0)
-    class_weights: str = knob(one_of=("none", "balanced"))
+    class_weights: str = knob(one_of=("auto", "balanced", "none"))
     lora: Lora | None = None
 
 

@@ -34,8 +34,8 @@ FLOORS = [
     {"importing", "drawing", "reckoning", "asking", "compare", "history"},
     {"curve", "plots", "wording"},
     {"methods", "methods.supervised", "methods.ust", "methods.uda"} | {"methods.nearest", "methods.zero_shot", "methods.setfit"},
-    {"gate", "calibration", "agreement", "label_errors", "snapshots", "stopping"},
-    {"scores", "bootstrap", "acquisition"}
+    {"gate", "agreement", "label_errors", "snapshots", "stopping"},
+    {"scores", "bootstrap", "acquisition", "calibration"}
     | {"classifier", "examples", "training", "dropout", "vocabulary", "encoders", "gguf", "runtime"}
     | {"self_training", "augmentation", "consistency", "unlabelled"}
     | {"labelers", "labelers.transformer", "labelers.linear"}
