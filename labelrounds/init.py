@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from labelrounds import audits, files, importing, params, pool, rounds, snapshots, tables
+from labelrounds import audits, curve, files, importing, params, pool, rounds, snapshots, tables
 from labelrounds.errors import UserError, at, did_you_mean
 from labelrounds.rounds import FALSE, TRUE
 from labelrounds.schema import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
@@ -184,6 +184,8 @@ def leftovers(pool_file: Path, labelled: Sequence[Path]) -> list[Path]:
         *sorted(audits.FOLDER.glob("*.csv")),
         *sorted(audits.DRAWN.glob("*.csv")),
         *sorted(snapshots.FOLDER.glob("*.json")),
+        *sorted(Path("studies").glob("*/dvc.lock")),
+        *sorted(curve.POINTS.glob("*.jsonl")),
         *sorted(Path("data").glob("pool*")),
     ]
     return [path for path in found if path.exists() and path.resolve() not in given]

@@ -43,7 +43,10 @@ def params(project: Project) -> dict:
 
 def test_the_demo_goes_and_the_users_texts_and_labels_come(fresh: Project) -> None:
     history = fresh.run("git", "log", "--format=%H").stdout
+    fresh.write("studies/learning_curve/points/vanilla.jsonl", "")
+    fresh.write("studies/learning_curve/dvc.lock", "schema: '2.0'\n")
     said = given(fresh)
+    assert not list((fresh.folder / "studies").rglob("*.jsonl")) and not list((fresh.folder / "studies").rglob("dvc.lock"))
     assert "4 labels are in data/rounds/01.csv" in said and "dvc repro" in said
     assert not (fresh.folder / "data/dvc.yaml").exists() and (fresh.folder / "data/pool.csv.dvc").exists()
     assert not list((fresh.folder / "metrics").glob("*")) and not (fresh.folder / "dvc.lock").exists()
@@ -73,6 +76,7 @@ def test_one_hot_columns_are_understood_as_in_semeval(fresh: Project) -> None:
     said = given(fresh, "ID,Tweet\n1,oh no\n2,oh yes\n", "ID,Tweet,anger,joy\n1,oh no,1,0\n2,oh yes,0,1\n3,both,1,1\n4,nothing,0,0\n")
     assert "multi-label" in said
     assert params(fresh)["task"] == {"type": "multi-label", "labels": ["anger", "joy"]}
+    assert params(fresh)["finetune"]["epochs"] == 10, "several labels per text take longer to learn"
     assert params(fresh)["data"]["text_column"] == "Tweet"
     assert [line.split(",")[2] for line in fresh.read("data/rounds/01.csv").splitlines()[1:]] == ["anger", "joy", "anger;joy", "-"]
 
