@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests import tiny
-from tests.conftest import Project
+from tests.conftest import ENVIRONMENT, Project
 from tests.graph import ROOT
 from tests.test_end_to_end import fill_in, new_project, table
 
@@ -86,10 +86,18 @@ def test_the_results_in_the_readme_are_those_of_the_metrics() -> None:
         assert [f"{value:.3f}" for value in expected] == re.findall(r"0\.\d{3}", row)[: len(expected)]
 
 
+def test_the_learning_curve_in_the_readme_is_the_committed_one() -> None:
+    if not (ROOT / "data/dvc.yaml").is_file():
+        pytest.skip("this is no longer the demo's project: the README's numbers are the demo's")
+    printed = subprocess.run(["labelrounds", "curve"], cwd=ROOT, capture_output=True, text=True, check=True, env=ENVIRONMENT).stdout.splitlines()
+    shown = [line for line in section_between("curve").splitlines() if line.strip("`") and not line.startswith("$")]
+    assert len(shown) > 8 and set(shown) <= set(printed)
+
+
 @pytest.mark.slow
 def test_the_commands_of_the_readme_run_as_they_stand(tmp_path) -> None:
     """Bring your own data, then the loop day by day: typed in order in a fresh clone, with the fastest labeler."""
-    project = new_project(tmp_path, adapt__epochs=1, deploy="baseline", recipes={})
+    project = new_project(tmp_path, adapt__epochs=0, deploy="baseline", recipes={}, suspects__judge="none")
     answers = dict(tiny.texts(260, seed=11))
     texts = list(answers)
     table(project.folder / "unlabeled.csv", ["text"], ([text] for text in texts))
