@@ -53,6 +53,10 @@ class Misbehaving:
                     outer.most_at_once = max(outer.most_at_once, outer.at_once)
                 try:
                     found = outer.behave(text, attempt)
+                finally:  # before it is answered: the client may ask again before this thread goes on
+                    with lock:
+                        outer.at_once -= 1
+                try:
                     status, found, headers = found if isinstance(found, tuple) else (200, found, {})
                     content = found if isinstance(found, bytes) else json.dumps(found).encode()
                     self.send_response(status)
@@ -62,9 +66,6 @@ class Misbehaving:
                     self.wfile.write(content)
                 except BrokenPipeError:
                     pass
-                finally:
-                    with lock:
-                        outer.at_once -= 1
 
             def log_message(self, *_: Any) -> None:
                 pass
