@@ -102,3 +102,13 @@ def test_frozen_vectors_are_left_alone(family: Callable[..., Any]) -> None:
     whole.weight.requires_grad = False
     with vocabulary.narrowed(model, [1, 2]):
         assert model.get_input_embeddings() is whole
+
+
+@pytest.mark.parametrize("family", ["bert", "llama"], indirect=True)
+def test_a_token_that_was_not_named_is_an_error_and_no_other_tokens_vector(family: Callable[..., Any]) -> None:
+    import torch
+
+    model, _, _ = family()
+    with vocabulary.narrowed(model, {3, 5}), pytest.raises(IndexError):
+        model(input_ids=torch.tensor([[3, 4]]))
+    model(input_ids=torch.tensor([[3, 4]]))
