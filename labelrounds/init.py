@@ -254,8 +254,12 @@ def write_params(task: Task, kept: Path, text_column: str) -> None:
     tree["data"]["pool"] = str(kept)
     tree["data"]["text_column"] = text_column
     if task.multi_label:  # one decision per label takes longer to learn than one per text
-        tree["finetune"]["epochs"] = max(tree["finetune"]["epochs"], MULTI_LABEL_EPOCHS)
-        tree["finetune"]["patience"] = max(tree["finetune"]["patience"], MULTI_LABEL_EPOCHS // 2)
+        for knob, least in (("epochs", MULTI_LABEL_EPOCHS), ("patience", MULTI_LABEL_EPOCHS // 2)):
+            if tree["finetune"][knob] < least:
+                click.echo(
+                    f"finetune.{knob} is {least} now, was {tree['finetune'][knob]}: several labels per text take longer to learn (params.yaml)."
+                )
+                tree["finetune"][knob] = least
     tree["split"]["holdout_rounds"][:] = [DoubleQuotedScalarString("01")]
     with files.atomic(params.PATH) as file:
         yaml.dump(tree, file)
