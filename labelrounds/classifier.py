@@ -82,8 +82,11 @@ def begin_at_frequencies(model: Any, gold: np.ndarray) -> None:
     """
     import torch
 
+    pretrained = set(model.base_model.modules())  # a layer of theirs may be as wide as there are labels
     heads = [
-        layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer.out_features == gold.shape[1] and layer.bias is not None
+        layer
+        for layer in model.modules()
+        if layer not in pretrained and isinstance(layer, torch.nn.Linear) and layer.out_features == gold.shape[1] and layer.bias is not None
     ]
     share = (gold.sum(axis=0) + 0.5) / (len(gold) + 1)
     if heads:

@@ -4,6 +4,7 @@ A key that is unknown, missing or of the wrong type is a UserError with its line
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
@@ -303,6 +304,13 @@ def load(path: str | Path = PATH) -> Params:
     params = _section(Params, tree, "", path, 1)
     _check(params, tree, path)
     return params
+
+
+def named(parts: Mapping[str, Any], name: str, noun: str) -> Any:
+    """Returns the part that params.yaml gives this name; UserError where it has none. noun : what such a part is called"""
+    if name not in parts:
+        raise UserError(f'there is no {noun} "{name}" in params.yaml.{did_you_mean(name, parts)} There are: {", ".join(parts) or "none"}.')
+    return parts[name]
 
 
 def _inherit(tree: Any) -> None:

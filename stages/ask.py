@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 from labelrounds import calibration, examples, files, labelers, params, pool, runtime
-from labelrounds.errors import Command, UserError, did_you_mean
+from labelrounds.errors import Command, UserError
 from labelrounds.labelers import prompted
 from labelrounds.llm import prompt, shots
 from labelrounds.scratch import scratch
@@ -30,10 +30,7 @@ HELDOUT = Path("data/split/heldout.txt")
 @click.argument("name")
 def main(name: str) -> None:
     settings = params.load()
-    known = settings.prompts
-    if name not in known:
-        raise UserError(f'there is no prompt "{name}" in params.yaml.{did_you_mean(name, known)} There are: {", ".join(known) or "none"}.')
-    asked, task = known[name], settings.labelled_task()
+    asked, task = params.named(settings.prompts, name, "prompt"), settings.labelled_task()
     guideline = prompt.read(asked.prompt, task, asked.form, asked.max_characters)
     inputs = [asked.prompt, examples.TRAIN, examples.VALID, examples.TEST, HELDOUT, settings.data.pool]
     with scratch(f"ask/{name}", inputs, (asked, settings.task, settings.seed)):

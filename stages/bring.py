@@ -8,20 +8,19 @@ from pathlib import Path
 import click
 
 from labelrounds import encoders, params, runtime
-from labelrounds.errors import Command, UserError, did_you_mean
+from labelrounds.errors import Command
 
 
 @click.command(cls=Command)
 @click.argument("name")
 def main(name: str) -> None:
-    bases = params.load().bases
-    if name not in bases:
-        raise UserError(f'there is no "{name}" among the bases in params.yaml.{did_you_mean(name, bases)} Bases: {", ".join(bases)}.')
+    settings = params.load()
+    source = params.named(settings.bases, name, "base")
     runtime.quiet()
     folder = Path("models/encoder") / name
-    fingerprint = encoders.bring(bases[name], folder)
+    fingerprint = encoders.bring(source, folder)
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6
-    click.echo(f"bring {name}: {bases[name].partition('#')[0]}: {size:.0f} MB of weights, fingerprint {fingerprint}.")
+    click.echo(f"bring {name}: {source.partition('#')[0]}: {size:.0f} MB of weights, fingerprint {fingerprint}.")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ data/split/{train,valid}.csv, data/unlabelled, models/encoder/… ──► mode
 import click
 
 from labelrounds import examples, labelers, methods, params, runtime, unlabelled
-from labelrounds.errors import Command, UserError, did_you_mean
+from labelrounds.errors import Command
 from labelrounds.scratch import scratch
 
 
@@ -14,9 +14,7 @@ from labelrounds.scratch import scratch
 @click.argument("name")
 def main(name: str) -> None:
     settings = params.load()
-    if name not in settings.recipes:
-        raise UserError(f'there is no recipe "{name}" in params.yaml.{did_you_mean(name, settings.recipes)} Recipes: {", ".join(settings.recipes)}.')
-    recipe = settings.recipes[name]
+    recipe = params.named(settings.recipes, name, "recipe")
     if recipe.needs_labels:
         examples.check_any(examples.TRAIN)
     inputs = [examples.TRAIN, examples.VALID, methods.ENCODERS / recipe.encoder]

@@ -8,7 +8,7 @@ import shutil
 import click
 
 from labelrounds import encoders, files, params, runtime
-from labelrounds.errors import Command, UserError, did_you_mean
+from labelrounds.errors import Command
 from labelrounds.labelers import prompted
 
 
@@ -16,10 +16,7 @@ from labelrounds.labelers import prompted
 @click.argument("name")
 def main(name: str) -> None:
     settings = params.load()
-    known = settings.language_models
-    if name not in known:
-        raise UserError(f'there is no language model "{name}" in params.yaml.{did_you_mean(name, known)} There are: {", ".join(known) or "none"}.')
-    model, folder = known[name], prompted.MODELS / name
+    model, folder = params.named(settings.language_models, name, "language model"), prompted.MODELS / name
     if model.source:
         runtime.quiet()
         fingerprint = encoders.bring(model.source, folder)

@@ -42,6 +42,19 @@ def test_the_head_of_a_multi_label_model_begins_with_the_labels_frequencies(kind
     assert bias(ONE) == pytest.approx(0, abs=0.2), "one label per text: weights make all labels alike"
 
 
+@pytest.mark.slow
+def test_a_pretrained_layer_that_is_as_wide_as_there_are_labels_stays_as_it_was() -> None:
+    import torch
+    from transformers import Qwen2Config, Qwen2ForSequenceClassification
+
+    sizes = {"vocab_size": 20, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
+    model = Qwen2ForSequenceClassification(Qwen2Config(**sizes, num_labels=4, pad_token_id=0))
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    assert before["model.layers.0.self_attn.k_proj.bias"].shape == (4,), "as wide as there are labels, and with a bias"
+    classifier.begin_at_frequencies(model, GOLD)
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
 def test_epochs_are_told_apart_also_when_no_label_reaches_a_half(monkeypatch: pytest.MonkeyPatch) -> None:
     gold = np.zeros((200, 4), dtype=np.int8)
     gold[:60, 0] = 1

@@ -85,8 +85,6 @@ def test_a_stage_depends_on_every_parameter_that_its_script_reads(name: str) -> 
     source = ast.parse((ROOT / script(name)).read_text(encoding="utf-8"))
     read = {ast.unparse(node).removeprefix("settings.") for node in ast.walk(source) if isinstance(node, ast.Attribute)}
     read = {expression for expression in read if f"settings.{expression}" in ast.unparse(source)}
-    if ".bases" in ast.unparse(source):  # `bring` takes one entry of a section, by the stage's name
-        read.add("bases")
     read = {expression for expression in read if not any(other.startswith(f"{expression}.") for other in read)}
     listed = {param.split("${")[0].rstrip(".") for param in body(name)["params"]} | {"runtime.checkpoint_seconds"}  # no result depends on that one
     assert read, "the test reads nothing"
