@@ -212,6 +212,7 @@ def test_an_audit_that_keeps_the_promise_changes_nothing_but_its_own_texts(runni
     assert after["open"] == before["open"]
 
 
+@pytest.mark.slow
 def test_a_label_that_people_deny_is_closed_until_new_evidence(running) -> None:
     here, truth = running
     _, _, decisions = decide(here)
@@ -244,6 +245,7 @@ def test_a_half_checked_audit_reports_what_is_checked_and_ties_are_counted(runni
     assert (report["drawn"], report["checked"], report["tied"], report["n"]) == (20, 7, 1, 7)
 
 
+@pytest.mark.slow
 def test_the_gate_run_twice_gives_the_same_bytes(running) -> None:
     here, truth = running
     decide(here)

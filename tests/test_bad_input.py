@@ -281,6 +281,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing_half_written(small_disk: Sm
     assert not [path for path in after if path.is_file() or path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_with_space_again_the_same_command_succeeds(small_disk: SmallProject) -> None:
     small_disk.split()
     fill(small_disk, 0)

@@ -197,6 +197,7 @@ def test_a_wheel_with_the_pinned_sha256_is_brought_and_none_of_its_code_runs(ber
     assert not (tmp_path / "vanilla/__init__.py").exists()
 
 
+@pytest.mark.slow
 def test_a_wheel_with_another_sha256_is_refused_and_both_are_shown(house: Path, tmp_path: Path) -> None:
     digest = wheel(house, "tinymodel", model=hollow(tmp_path / "source"))
     message = refusal(f"pypi:tinymodel==1.0#sha256={'0' * 64}", tmp_path)

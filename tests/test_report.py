@@ -353,6 +353,7 @@ def test_what_is_not_there_yet_is_said_in_one_line_each(tmp_path) -> None:
     assert not Page(html).open
 
 
+@pytest.mark.slow
 def test_any_one_file_may_be_missing(tmp_path, monkeypatch) -> None:
     from labelrounds import plots
 
@@ -392,6 +393,7 @@ def test_the_command_writes_a_copy_that_may_leave_and_overwrites_nothing_else(tm
     assert "no such folder" in made.wrong("report", "nowhere/page.html")
 
 
+@pytest.mark.slow
 def test_the_stage_obeys_the_parameter_and_the_option(tmp_path) -> None:
     from stages import report as stage
 

@@ -147,6 +147,7 @@ def test_every_labelled_text_is_on_a_side_or_among_the_listed_cases(world: World
         assert set(placed) <= labelled
 
 
+@pytest.mark.slow
 @FEWER
 @given(WORLDS, ROUND.map(rows_of))
 def test_a_new_round_never_moves_a_text_into_or_out_of_the_test_set(world: World, later: Rows) -> None:
@@ -164,6 +165,7 @@ def test_a_new_round_never_moves_a_text_into_or_out_of_the_test_set(world: World
             assert {name: here.read(f"data/split/{name}") for name in files} == files
 
 
+@pytest.mark.slow
 @FEWER
 @given(WORLDS)
 def test_the_same_inputs_give_the_same_bytes(world: World) -> None:

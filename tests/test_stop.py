@@ -133,6 +133,7 @@ def ready(first: tuple[Path, dict[str, str]], tmp_path: Path) -> tuple[SmallProj
     return SmallProject(tmp_path / "here"), first[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_over_three_rounds_each_import_keeps_what_the_model_knew(tmp_path: Path, multi_label: bool) -> None:
     made, answers = new_project(tmp_path, multi_label)

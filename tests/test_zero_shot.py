@@ -173,6 +173,7 @@ def test_inference_gives_what_the_zero_shot_pipeline_of_transformers_gives(here:
             np.testing.assert_allclose(row, [expected[label] for label in TASK.labels], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_which_output_is_entailment_is_read_from_the_models_own_labels(models: Path) -> None:
     assert nli.knows_inference(models / "nli") and not nli.knows_inference(models / "vanilla")
 
