@@ -14,7 +14,8 @@ from typing import Any
 import click
 import numpy as np
 
-from labelrounds import dropout, encoders, params, pool, runtime, training
+from labelrounds import dropout, encoders, params, pool, runtime, training, vocabulary
+from labelrounds.schema import MULTI_CLASS, Task
 
 
 @click.command()
@@ -44,6 +45,9 @@ def main(repeats: int, batch_size: int) -> None:
         slow = replace(machine, bf16=False)
         compare("bfloat16", here, "float32", step(encoder, slow, training.masked_loss, batch), repeats)
 
+    shown = tuner(encoder, machine, typical, only=set(itertools.chain(*rows[:500])))
+    compare("fine-tuning with the vectors of 500 texts' tokens only", shown, "with those of all tokens", tuner(encoder, machine, typical), repeats)
+
     lengths = np.array([len(row) for row in rows])
     grouped, mixed = padded(np.sort(lengths), batch_size), padded(np.random.default_rng(1).permutation(lengths), batch_size)
     print(f"tokens with padding, texts of like length together: {grouped / mixed:.2f} of random batches")
@@ -69,6 +73,30 @@ def step(
     def run() -> None:
         with dropout.of_step(1, 1, machine.device) if own_dropout else nullcontext(), runtime.autocast(machine):
             value = loss(model, inputs)
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if machine.device == "cuda":
+            torch.cuda.synchronize()
+
+    return run
+
+
+def tuner(encoder: encoders.Encoder, machine: runtime.Runtime, rows: list[list[int]], only: set[int] | None = None) -> Callable[[], None]:
+    """Returns a function that does one step of fine-tuning a classifier; only : the tokens whose vectors it trains."""
+    import torch
+
+    model = encoders.load_classifier(encoder, Task(MULTI_CLASS, ("one", "other")), machine)
+    model.to(machine.device).train()
+    if only is not None:
+        vocabulary.narrowed(model, only | {encoder.tokenizer.pad_token_id}).__enter__()  # for as long as the benchmark runs
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+    batch = training.pad([{"input_ids": row, "labels": number % 2} for number, row in enumerate(rows)], encoder.tokenizer)
+    inputs = {name: tensor.to(machine.device) for name, tensor in batch.items()}
+
+    def run() -> None:
+        with dropout.of_step(1, 1, machine.device), runtime.autocast(machine):
+            value = model(**inputs).loss
         value.backward()
         optimizer.step()
         optimizer.zero_grad()
