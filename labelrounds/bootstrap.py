@@ -76,6 +76,12 @@ def changes(gold: np.ndarray, before: np.ndarray, after: np.ndarray, task: Task,
     return {name: change[0] for name, change in found.items()} | {"f1": dict(zip(task.labels, f1, strict=True))}
 
 
+def standard_error(gold: np.ndarray, before: np.ndarray, after: np.ndarray, task: Task, seed: int, count: int = RESAMPLES) -> float:
+    """Returns the standard error of the difference in macro-F1 between two sets of predictions, by the paired bootstrap."""
+    drawn = [_scores(w, gold, after, task)["f1_macro"] - _scores(w, gold, before, task)["f1_macro"] for w in resamples(gold, seed, count)]
+    return float(np.hstack(drawn).std())
+
+
 def _change(before: float, after: float, bounds: list[float] | None) -> Change:
     one, other = (None if np.isnan(value) else round(float(value), 6) for value in (before, after))
     return Change(one, other, None, None) if bounds is None else Change(one, other, round(float(after - before), 6), (bounds[0], bounds[1]))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import classifier, encoders, files, labelers, scores, training
+from labelrounds import bootstrap, classifier, encoders, files, labelers, scores, training
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
 from labelrounds.params import Finetune, Uda
@@ -111,6 +111,7 @@ def consistency_loss(original: Any, augmented: Any, temperature: float, confiden
 class Outcome:
     """What happened: the supervised model's score, each epoch's (COLLAPSED where the guard rejected it), and the shares it saw.
 
+    standard_error : of the difference in score between the best epoch and the supervised model
     reference, shares : share of the watched texts per label, the last for those with none, by the supervised model and by each epoch
     """
 
@@ -118,11 +119,12 @@ class Outcome:
     epochs: list[float]
     reference: list[float]
     shares: list[list[float]]
+    standard_error: float
 
     @property
     def fell_back(self) -> bool:
-        """Whether the supervised model is kept: no epoch was better on validation that had not collapsed."""
-        return max(self.epochs) <= self.supervised
+        """Whether the supervised model is kept: no epoch that had not collapsed was better on validation by more than chance."""
+        return max(self.epochs) - self.supervised <= self.standard_error
 
 
 def train(
@@ -138,7 +140,9 @@ def train(
     checkpoint_seconds: float,
     title: str,
 ) -> tuple[Any, Outcome]:
-    """Returns (the best model by macro-F1 on `valid`, of the supervised one and all epochs that did not collapse; what happened).
+    """Returns (the best epoch by macro-F1 on `valid` that did not collapse, or the supervised model; what happened).
+
+    The supervised one stays unless the epoch is better by more than one standard error of the difference, as in self-training.
 
     folder : where checkpoints stand; a second call with the same arguments goes on from there
     """
@@ -156,6 +160,7 @@ def train(
         return label_shares(scores.indicator(labelers.decide(labeler.scores(watched, uda.batch_size), card), task))
 
     supervised.eval()
+    said = classifier.decided(supervised, encoder, card, valid, finetune.batch_size, machine)
     reference = shares_of(supervised)
     place = folder / "consistent"
     place.mkdir(exist_ok=True)
@@ -217,7 +222,9 @@ def train(
         classifier.tokens(*shown, padding=encoder.tokenizer.pad_token_id),
     )
     shares = read_shares(place)
-    outcome = Outcome(best_supervised, [found.score for found in epochs], reference.tolist(), [shares[str(found.number)] for found in epochs])
+    says = classifier.decided(model, encoder, card, valid, finetune.batch_size, machine)
+    error = bootstrap.standard_error(valid.gold, said, says, task, machine.seed)
+    outcome = Outcome(best_supervised, [found.score for found in epochs], reference.tolist(), [shares[str(found.number)] for found in epochs], error)
     return (supervised if outcome.fell_back else model), outcome
 
 
@@ -250,12 +257,13 @@ def report(outcome: Outcome, task: Task) -> dict[str, Any]:
     def told(shares: list[float]) -> dict[str, float]:
         return {name: round(share, scores.DIGITS) for name, share in zip(names, shares, strict=False)}
 
-    reason = "collapsed in every epoch" if len(collapsed) == len(outcome.epochs) else "no better than supervised on validation"
+    reason = "collapsed in every epoch" if len(collapsed) == len(outcome.epochs) else "not better than supervised on validation by more than chance"
     return {
         "method": "uda",
         "chosen": f"supervised: {reason}" if outcome.fell_back else f"epoch {best + 1}",
         "fell_back": outcome.fell_back,
         "collapsed_epochs": len(collapsed),
+        "standard_error": round(outcome.standard_error, scores.DIGITS),
         "supervised": {"valid_f1_macro": round(outcome.supervised, scores.DIGITS), "shares": told(outcome.reference)},
         **{
             f"epoch_{number}": {

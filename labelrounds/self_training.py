@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import classifier, dropout, encoders, files, labelers, scores, training
+from labelrounds import bootstrap, classifier, dropout, encoders, files, labelers, scores, training
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
 from labelrounds.params import Finetune, Ust
@@ -93,12 +93,16 @@ def confidence_weights(passes: np.ndarray, pseudo: np.ndarray, multi_label: bool
 
 @dataclass(frozen=True)
 class Candidate:
-    """One of the models that validation chooses from. epochs : how many it took; notes : what it learnt from"""
+    """One of the models that validation chooses from. epochs : how many it took; notes : what it learnt from
+
+    kept : whether it was better, by more than chance, than the one that was kept before it
+    """
 
     name: str
     valid: float
     epochs: int
     notes: dict[str, Any]
+    kept: bool = True
 
 
 def train(
@@ -114,17 +118,19 @@ def train(
     checkpoint_seconds: float,
     title: str,
 ) -> tuple[Any, list[Candidate]]:
-    """Returns (the model that is best by macro-F1 on `valid`, of the teacher and all students; all candidates in order).
+    """Returns (the model that validation chooses of the teacher and all students; all candidates in order).
 
     The teacher is what fine-tuning on the labels gives. Each student starts from the encoder, learns from the labels
-    and from the pseudo-labels of the model before it, and is the next one's teacher.
+    and from the pseudo-labels of the model before it, and is the next one's teacher. A student takes the place of the model that was
+    kept before it if its macro-F1 on `valid` is higher by more than one standard error of the difference, as in the
+    one-standard-error rule of Breiman et al. 1984: with few labels validation is small, and the best of several models is the luckiest.
 
     folder : where the state of each iteration stands; a second call with the same arguments goes on from there
     """
     task = card.schema
     model, epochs = classifier.train(encoder, card, train, valid, finetune, folder / "teacher", machine, checkpoint_seconds, f"{title}: teacher")
     candidates = [Candidate("teacher", best_score(epochs), len(epochs), {})]
-    best = model
+    best, said = model, classifier.decided(model, encoder, card, valid, finetune.batch_size, machine)
     for iteration in range(1, ust.iterations + 1):
         place = folder / f"student-{iteration}"
         seed = training.batch_seed(machine.seed, iteration, 0) % 2**31
@@ -152,15 +158,19 @@ def train(
             "pseudo_labels": dict(zip(task.labels, learnt.gold.sum(axis=0).tolist(), strict=True)),
             "bald": round(float(disagreement[chosen].mean()), scores.DIGITS),
         }
-        candidates.append(Candidate(f"student {iteration}", best_score(epochs), len(epochs), notes))
-        if candidates[-1].valid > max(candidate.valid for candidate in candidates[:-1]):
-            best = model
+        says = classifier.decided(model, encoder, card, valid, finetune.batch_size, machine)
+        error = bootstrap.standard_error(valid.gold, said, says, task, seed)
+        kept = scores.macro_f1(valid.gold, says) - scores.macro_f1(valid.gold, said) > error
+        notes["standard_error"] = round(error, scores.DIGITS)
+        candidates.append(Candidate(f"student {iteration}", best_score(epochs), len(epochs), notes, kept))
+        if kept:
+            best, said = model, says
     return best, candidates
 
 
 def chosen(candidates: list[Candidate]) -> Candidate:
-    """Returns the best by validation, the earliest of equals: what `train` keeps."""
-    return max(candidates, key=lambda candidate: candidate.valid)
+    """Returns the last one that was kept: what `train` returns."""
+    return [candidate for candidate in candidates if candidate.kept][-1]
 
 
 def report(candidates: list[Candidate]) -> dict[str, Any]:

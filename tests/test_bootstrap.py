@@ -34,6 +34,21 @@ def values(found: dict) -> list:
     return [value for value in flat if value is not None]
 
 
+def test_the_standard_error_of_a_difference_is_that_of_drawing_other_texts() -> None:
+    world, one = np.random.default_rng(5), Task("multi-class", ("a", "b"))
+
+    def drawn(n: int) -> list[np.ndarray]:
+        """Gold labels, and two sets of predictions that are right with 70 and with 75 %, on texts drawn anew."""
+        gold = world.integers(0, 2, n)
+        return [np.eye(2, dtype=np.int64)[np.where(world.random(n) < right, gold, 1 - gold)] for right in (1, 0.7, 0.75)]
+
+    differences = [scores.macro_f1(gold, after) - scores.macro_f1(gold, before) for gold, before, after in (drawn(200) for _ in range(400))]
+    told = [bootstrap.standard_error(*drawn(200), one, seed, 500) for seed in range(20)]
+    assert np.mean(told) == pytest.approx(np.std(differences), rel=0.15)
+    gold, before, _ = drawn(50)
+    assert bootstrap.standard_error(gold, before, before, one, 1) == 0
+
+
 @pytest.mark.slow
 @FEWER
 @given(measured())

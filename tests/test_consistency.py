@@ -62,10 +62,11 @@ def test_the_report_says_why_the_supervised_model_was_kept() -> None:
 
     def told(*epochs: float) -> dict:
         shares = [[1.0, 0.0, 0.0] if score == consistency.COLLAPSED else [0.5, 0.5, 0.0] for score in epochs]
-        return consistency.report(consistency.Outcome(0.6, list(epochs), [0.4, 0.6, 0.0], shares), task)
+        return consistency.report(consistency.Outcome(0.6, list(epochs), [0.4, 0.6, 0.0], shares, 0.02), task)
 
     assert told(0.5, 0.7)["chosen"] == "epoch 2" and not told(0.5, 0.7)["fell_back"]
-    assert told(0.5, 0.6)["chosen"] == "supervised: no better than supervised on validation" and told(0.5, 0.6)["fell_back"]
+    assert told(0.5, 0.61)["fell_back"] and told(0.5, 0.61)["standard_error"] == 0.02, "less than one standard error may be chance"
+    assert told(0.5, 0.6)["chosen"] == "supervised: not better than supervised on validation by more than chance" and told(0.5, 0.6)["fell_back"]
     collapsed = told(-1.0, -1.0)
     assert collapsed["chosen"] == "supervised: collapsed in every epoch" and collapsed["collapsed_epochs"] == 2
     assert collapsed["epoch_1"] == {"collapsed": True, "shares": {"a": 1.0, "b": 0.0}}
