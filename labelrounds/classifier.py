@@ -35,6 +35,7 @@ def train(
     rows = tokenized(train, encoder, card)
     if weights is not None:
         rows = [{**row, "weight": weight} for row, weight in zip(rows, weights.tolist(), strict=True)]
+    rows = rows * repeats(len(rows), finetune)
     plan = training.Plan(
         finetune.epochs, finetune.learning_rate, finetune.batch_size, finetune.warmup, finetune.weight_decay, patience=finetune.patience
     )
@@ -53,6 +54,17 @@ def train(
         token_ids=tokens(rows, tokenized(valid, encoder, card), padding=encoder.tokenizer.pad_token_id),
     )
     return model, epochs
+
+
+def repeats(n: int, finetune: Finetune) -> int:
+    """Returns how often an epoch goes through `n` training texts: once, or as often as `min_steps` asks.
+
+    Few texts are few steps, and too few steps are the reason why fine-tuning fails on them (Mosbach et al. 2021, "On the
+    Stability of Fine-tuning BERT"; Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning"). Longer epochs, not more
+    of them: each is scored on validation, and patience counts them.
+    """
+    steps = finetune.epochs * -(-max(n, 1) // finetune.batch_size)
+    return max(1, -(-finetune.min_steps // steps))
 
 
 def new(encoder: encoders.Encoder, card: labelers.Card, machine: Runtime, adapters: Lora | None, gold: np.ndarray) -> Any:
@@ -106,7 +118,12 @@ def tokens(*tokenised: list[dict[str, Any]], padding: int) -> set[int]:
 
 
 def valid_f1(model: Any, encoder: encoders.Encoder, card: labelers.Card, valid: Examples, batch_size: int, machine: Runtime) -> float:
-    """Returns the model's macro-F1 on `valid`: what chooses the best epoch.
+    """Returns the model's macro-F1 on `valid`: what chooses the best epoch."""
+    return scores.macro_f1(valid.gold, decided(model, encoder, card, valid, batch_size, machine))
+
+
+def decided(model: Any, encoder: encoders.Encoder, card: labelers.Card, valid: Examples, batch_size: int, machine: Runtime) -> np.ndarray:
+    """Returns what the model says of `valid`, a 0/1 array of shape (n, n_labels).
 
     For multi-label with the thresholds that it would get: at 0.5 a model that still learns gives rare labels to no text at all,
     and every epoch would look the same.
@@ -114,7 +131,7 @@ def valid_f1(model: Any, encoder: encoders.Encoder, card: labelers.Card, valid: 
     logits = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine).logits(valid.texts, batch_size)
     if card.schema.multi_label:
         card = calibration.calibrated(card, logits, valid.gold)
-    return scores.macro_f1(valid.gold, scores.indicator(labelers.decide(labelers.probabilities(logits, card), card), card.schema))
+    return scores.indicator(labelers.decide(labelers.probabilities(logits, card), card), card.schema)
 
 
 def targets(gold: np.ndarray, task: Task) -> list[Any]:

@@ -6,8 +6,8 @@ it. A label is denied where another one is the likeliest of those that are likel
 not give it itself. Texts are ranked by how likely the model holds their label ("self-confidence").
 
 For multi-label every label is a decision of its own, between "applies" and "does not", and a text's rank is that of its
-worst one. The moving average over the labels of Thyagarajan et al. 2022 ("Identifying Incorrect Annotations in
-Multi-Label Classification Data") found far fewer where most labels are rare.
+worst one, not the moving average of Thyagarajan et al. 2022 ("Identifying Incorrect Annotations in Multi-Label
+Classification Data"): where most labels are rare, the many that are rightly absent would hide the wrong one.
 """
 
 from collections.abc import Sequence

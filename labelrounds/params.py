@@ -90,6 +90,7 @@ class Finetune:
     warmup: float = knob(low=0, high=1)
     weight_decay: float = knob(low=0)
     class_weights: str = knob(one_of=("auto", "balanced", "none"))
+    min_steps: int = knob(0, low=0)
     lora: Lora | None = None
 
 

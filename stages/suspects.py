@@ -3,7 +3,8 @@
     data/split/{train,valid}.csv, data/rounds, models/encoder/… ──► data/queue/suspects.csv, metrics/suspects.json
 
 A model learns from all folds of the training texts but one, and judges the labels of that one, which it has not seen:
-a probe on the encoder's vectors, which takes seconds, or the encoder itself, fine-tuned for every fold. Test texts are left alone: correcting those that the model denies would flatter the model.
+a probe on the encoder's vectors, which takes seconds, or the encoder itself, fine-tuned for every fold. Test texts are left
+alone: correcting those that the model denies would flatter the model.
 """
 
 import shutil

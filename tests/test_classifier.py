@@ -1,13 +1,17 @@
 """Classifiers: heads that begin where the labels are, weights of rare labels, and epochs told apart also where labels are rare."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labelrounds import classifier, encoders, labelers, runtime
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
+from labelrounds.params import Finetune
 from labelrounds.schema import Task
 from tests import tiny
 
@@ -22,6 +26,16 @@ def test_rare_labels_count_more_for_one_label_per_text_and_get_their_own_thresho
     assert classifier.class_weights(GOLD, "auto", MANY).tolist() == [1, 1, 1, 1]
     balanced = classifier.class_weights(GOLD, "balanced", MANY)
     assert balanced.tolist() == classifier.class_weights(GOLD, "auto", ONE).tolist() == pytest.approx(152 / 4 / np.array([100, 40, 10, 2]))
+
+
+@given(st.integers(1, 3000), st.integers(1, 12), st.integers(1, 64), st.integers(0, 500))
+def test_few_labels_train_for_as_many_steps_as_are_asked_for_and_many_labels_no_longer_than_before(
+    n: int, epochs: int, batch: int, least: int
+) -> None:
+    plan = Finetune(epochs, 2, 1e-4, batch, 0.1, 0.01, "auto", least)
+    often = classifier.repeats(n, plan)
+    once = epochs * math.ceil(n / batch)
+    assert often == 1 if once >= least else (often - 1) * once < least <= often * once
 
 
 @pytest.mark.slow

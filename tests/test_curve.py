@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import curve, encoders, files, scores
+from labelrounds import curve, encoders, files, params, scores
 from labelrounds.schema import Task
 from studies.learning_curve import curve as study
 from tests import tiny
@@ -209,6 +209,17 @@ def test_a_point_is_never_computed_twice_also_when_a_round_comes(here: SmallProj
     run_study(here)
     assert counted == [("baseline", everything + 10, 1), ("baseline", everything + 10, 2)], "only the new size"
     assert "baseline" in here.command("curve") and f"{everything + 10}" in here.command("curve")
+
+
+def test_a_floor_of_steps_concerns_only_the_sizes_that_it_lengthens(here: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "fingerprint", lambda _: "the encoder's")
+
+    def decides(least: int) -> list[str]:
+        here.params(finetune__min_steps=least, finetune__batch_size=16)
+        return [curve.key_of(study.what_decides("vanilla", size, params.load())) for size in (16, 160, 1600)]
+
+    none, some = decides(0), decides(40)  # without a floor 2, 20 and 200 steps
+    assert [one == other for one, other in zip(none, some, strict=True)] == [False, False, True]
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import calibration, curve, examples, files, labelers, methods, params, plots, runtime, scores, tables, unlabelled
+from labelrounds import calibration, classifier, curve, examples, files, labelers, methods, params, plots, runtime, scores, tables, unlabelled
 from labelrounds.errors import Command, UserError, at, did_you_mean
 from labelrounds.labelers import linear
 from labelrounds.scratch import scratch
@@ -96,13 +96,13 @@ def plan(settings):
             for seed in study.seeds if learns else study.seeds[:1]:
                 ids = frozenset(curve.order(rounds, seed)[:size])
                 texts = [(i, train[i].cells["text"], train[i].cells[task.column]) for i in sorted(ids)]
-                key = curve.key_of({"seed": seed, "train": texts, **sides, **what_decides(name, settings)})
+                key = curve.key_of({"seed": seed, "train": texts, **sides, **what_decides(name, size, settings)})
                 wanted[name].append(Wanted(size, seed, key, ids))
     return wanted
 
 
-def what_decides(name, settings):
-    """Returns the settings and inputs that the result of a recipe depends on, but for the labels and the seed."""
+def what_decides(name, size, settings):
+    """Returns the settings and inputs that the result of a recipe with `size` labels depends on, but for these and the seed."""
     task = {"type": settings.task.type, "labels": settings.task.labels}
     if name == BASELINE:
         return {"method": BASELINE, "task": task, "settings": dataclasses.asdict(settings.baseline)}
@@ -120,7 +120,12 @@ def what_decides(name, settings):
         known |= {"unlabelled": files.sha256(unlabelled.PATH), recipe.method: dataclasses.asdict(getattr(settings, recipe.method))}
     if recipe.method == "setfit":
         return known | {"setfit": dataclasses.asdict(settings.setfit)}
-    return known | ({"finetune": dataclasses.asdict(settings.finetune_of(recipe))} if recipe.method not in methods.UNTRAINED else {})
+    if recipe.method in methods.UNTRAINED:
+        return known
+    finetune = dataclasses.asdict(settings.finetune_of(recipe))
+    if not recipe.needs_unlabelled and classifier.repeats(size, settings.finetune_of(recipe)) == 1:
+        del finetune["min_steps"]  # reached by as many labels anyhow
+    return known | {"finetune": finetune}
 
 
 def computed(name, wanted, settings, folder):

@@ -53,16 +53,17 @@ METHODS = ("supervised", "ust", "uda")
 @click.option("--encoder", type=Path, default=Path("models/encoder/adapted"), show_default=True)
 @click.option("--per-label", default=30, show_default=True, help="Labels per class for training, and as many for validation.")
 @click.option("--seeds", default=5, show_default=True)
-@click.option("--epochs", default=12, show_default=True, help="At most, in place of finetune.epochs: few labels make short epochs.")
 @click.option("--methods", default=",".join(METHODS), show_default=True)
-def main(name, train, test, valid, texts, encoder, per_label, seeds, epochs, methods):
+def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
     settings = params.load()
     own = train == examples.TRAIN
     valid, texts = valid or (examples.VALID if own else None), texts or (unlabelled.PATH if own else None)
-    finetune = replace(settings.finetune, epochs=epochs, patience=max(settings.finetune.patience, 4))
     labels = settings.task.labels if own else sorted({row.cells["label"] for row in tables.rows(train)})
     task = replace(settings.labelled_task(), type="multi-class", labels=tuple(labels))
-    used = {"per_label": per_label, **{part: asdict(found) for part, found in (("finetune", finetune), ("ust", settings.ust), ("uda", settings.uda))}}
+    used = {
+        "per_label": per_label,
+        **{part: asdict(found) for part, found in (("finetune", settings.finetune), ("ust", settings.ust), ("uda", settings.uda))},
+    }
     opened = encoders.open_encoder(encoder)
     measured = read(test, task)
     held = {near_duplicate_key(text) for text in measured.texts}
@@ -87,15 +88,15 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, epochs, met
             common = (opened, card, drawn, chooses)
             rest_of = (folder, machine, settings.runtime.checkpoint_seconds, title)
             if method == "supervised":
-                model, epochs_run = classifier.train(*common, finetune, *rest_of)
+                model, epochs_run = classifier.train(*common, settings.finetune, *rest_of)
                 told = {"valid": self_training.best_score(epochs_run), "epochs": len(epochs_run)}
             elif method == "ust":
                 share(begun, folder / "teacher")
-                model, candidates = self_training.train(*common, pool, finetune, settings.ust, *rest_of)
+                model, candidates = self_training.train(*common, pool, settings.finetune, settings.ust, *rest_of)
                 told = self_training.report(candidates)
             else:
                 share(begun, folder / "supervised")
-                model, outcome = consistency.train(*common, pool, finetune, settings.uda, *rest_of)
+                model, outcome = consistency.train(*common, pool, settings.finetune, settings.uda, *rest_of)
                 told = consistency.report(outcome, task)
             model.eval()
             labeler = transformer.TransformerLabeler(card, "", model, opened.tokenizer, machine)
