@@ -52,7 +52,7 @@ def test_what_is_kept_is_found_by_the_next_process_and_stays_as_it_was(tmp_path:
     for number in range(1, 1200):
         kept._connection().execute("INSERT INTO kept VALUES (?, ?)", (str(number), '{"n": "中"}'))
     kept._connection().commit()
-    kept.keep("1", {"n": "another"})
+    kept.keep({"1": {"n": "another"}})
     kept.close()
     found = Kept(tmp_path / "a" / "kept.sqlite").find(map(str, range(1300)))
     assert len(found) == 1199 and found["1"] == {"n": "中"}
@@ -61,7 +61,7 @@ def test_what_is_kept_is_found_by_the_next_process_and_stays_as_it_was(tmp_path:
 def test_a_kill_in_the_middle_loses_nothing_that_was_kept(tmp_path: Path) -> None:
     script = (
         "import sys\nfrom pathlib import Path\nfrom labelrounds.llm.responses import Kept\nkept = Kept(Path(sys.argv[1]))\n"
-        "for number in range(10**6):\n    kept.keep(str(number), {'n': number})\n    print(number, flush=True)\n"
+        "for number in range(10**6):\n    kept.keep({str(number): {'n': number}})\n    print(number, flush=True)\n"
     )
     path = tmp_path / "kept.sqlite"
     with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:

@@ -4,6 +4,7 @@ Its folder holds all that its answers follow from: the prompt, the examples, the
 calibration, and the responses themselves. Texts whose responses are kept are labelled without the model.
 """
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ LIBRARIES = ("numpy",)
 MODELS = Path("models/language")
 ENCODER = Path("models/encoder/vanilla")  # whose vectors say which texts are near
 SERVED = "server.json"
+KEPT_AT_ONCE = 200  # vectors: so many are lost by a kill, at most
 LEAST = 1e-9  # a probability that a model calls zero; its logarithm would be none
 SETTINGS, EXAMPLES, VECTORS, RESPONSES, OUTSIDE = "settings.json", "examples.json", "vectors.safetensors", "responses.jsonl", "outside.csv"
 
@@ -88,8 +90,20 @@ class PromptedLabeler:
         return found.reshape(len(texts), len(self.card.labels))
 
     def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
-        """Returns the mean hidden states of the base encoder: a server gives no vectors. One text at a time, as its answers."""
-        return self._embedder.embed(texts, 1)
+        """Returns the mean hidden states of the base encoder: a server gives no vectors. One text at a time, and kept, as its answers."""
+        about = {"encoder": self.settings.encoder, "precision": self.settings.precision, "max_length": self.card.max_length}
+        keys = {text: responses.key_of(about | {"vector_of": text}) for text in texts}
+        found = self.kept.find(keys.values())
+        missing = [text for text, key in keys.items() if key not in found]
+        for start in range(0, len(missing), KEPT_AT_ONCE):
+            part = missing[start : start + KEPT_AT_ONCE]
+            vectors = self._embedder.embed(part, 1)
+            new = {
+                keys[text]: {"float32": base64.b64encode(vector.astype("<f4").tobytes()).decode()} for text, vector in zip(part, vectors, strict=True)
+            }
+            self.kept.keep(new)
+            found |= new
+        return np.asarray([np.frombuffer(base64.b64decode(found[keys[text]]["float32"]), dtype="<f4") for text in texts])
 
     def responses(self, texts: list[str]) -> list[list[Response]]:
         """Returns the responses about each text, in the order of its questions; asks those that are not kept."""
@@ -183,7 +197,7 @@ class PromptedLabeler:
         name = self.card.base["language_model"]
 
         def keep(key: str, response: Response) -> None:
-            self.kept.keep(key, response)
+            self.kept.keep({key: response})
             for side, tokens in enumerate(response["usage"]):
                 used[side] += tokens
 

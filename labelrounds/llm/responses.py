@@ -1,7 +1,8 @@
 """The kept responses: what a language model answered, under the SHA-256 of everything that it was asked.
 
 A response is written the moment it comes, so that a killed run asks nothing twice; failures are never kept.
-They lie in data/responses/ and outlive every stage; those that a labeler rests on are published with it.
+They lie in data/responses/ and outlive every stage; those that a labeler rests on are published with it. The vectors by
+which examples are found are kept in the same way: to work them out again would take longer than to read the answers.
 """
 
 import hashlib
@@ -45,10 +46,11 @@ class Kept:
                 found |= {key: json.loads(response) for key, response in rows}
         return found
 
-    def keep(self, key: str, response: Response) -> None:
-        """Writes one response to disk before it returns; one that is there stays."""
+    def keep(self, responses: dict[str, Response]) -> None:
+        """Writes responses to disk before it returns, all of them or none; those that are there stay."""
         with self._connection() as connection:
-            connection.execute("INSERT OR IGNORE INTO kept VALUES (?, ?)", (key, json.dumps(response, ensure_ascii=False)))
+            rows = [(key, json.dumps(response, ensure_ascii=False)) for key, response in responses.items()]
+            connection.executemany("INSERT OR IGNORE INTO kept VALUES (?, ?)", rows)
 
     def close(self) -> None:
         """Closes the file."""
