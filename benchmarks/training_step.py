@@ -33,7 +33,7 @@ def main(repeats: int, batch_size: int) -> None:
     print(f"{machine.device}, bf16 {machine.bf16}, {settings.runtime.threads} threads, batch {tuple(batch['input_ids'].shape)}")
 
     here = step(encoder, machine, training.masked_loss, batch)
-    full = step(encoder, machine, full_projection_loss, batch)
+    full = step(encoder, machine, own_loss, batch)
     compare("vocabulary projection for masked tokens only", here, "for all tokens", full, repeats)
 
     other = "sdpa" if machine.attention == "eager" else "eager"
@@ -45,8 +45,11 @@ def main(repeats: int, batch_size: int) -> None:
         slow = replace(machine, bf16=False)
         compare("bfloat16", here, "float32", step(encoder, slow, training.masked_loss, batch), repeats)
 
-    shown = tuner(encoder, machine, typical, only=set(itertools.chain(*rows[:500])))
-    compare("fine-tuning with the vectors of 500 texts' tokens only", shown, "with those of all tokens", tuner(encoder, machine, typical), repeats)
+    narrow, whole = (encoders.load_classifier(encoder, Task(MULTI_CLASS, ("one", "other")), machine) for _ in range(2))
+    shown = {encoder.tokenizer.pad_token_id}.union(*typical, *rows[:500])
+    with vocabulary.narrowed(narrow, shown):
+        one, other = (tuning(model, encoder, machine, typical) for model in (narrow, whole))
+        compare("fine-tuning with the vectors of 500 texts' tokens only", one, "with those of all tokens", other, repeats)
 
     lengths = np.array([len(row) for row in rows])
     grouped, mixed = padded(np.sort(lengths), batch_size), padded(np.random.default_rng(1).permutation(lengths), batch_size)
@@ -62,10 +65,21 @@ def step(
     own_dropout: bool = True,
 ) -> Callable[[], None]:
     """Returns a function that does one training step of the language model, with another attention kernel if named."""
-    import torch
-
     model, _ = encoders.load_language_model(encoder, machine)
     model.set_attn_implementation(attention or machine.attention)
+    return stepping(model, machine, loss, batch, own_dropout)
+
+
+def tuning(model: Any, encoder: encoders.Encoder, machine: runtime.Runtime, rows: list[list[int]]) -> Callable[[], None]:
+    """Returns a function that does one step of fine-tuning a classifier with two labels."""
+    batch = training.pad([{"input_ids": row, "labels": number % 2} for number, row in enumerate(rows)], encoder.tokenizer)
+    return stepping(model, machine, own_loss, batch, own_dropout=True)
+
+
+def stepping(model: Any, machine: runtime.Runtime, loss: Callable[..., Any], batch: dict[str, Any], own_dropout: bool) -> Callable[[], None]:
+    """Returns a function that does one step of training on this batch."""
+    import torch
+
     model.to(machine.device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     inputs = {name: tensor.to(machine.device) for name, tensor in batch.items()}
@@ -82,32 +96,8 @@ def step(
     return run
 
 
-def tuner(encoder: encoders.Encoder, machine: runtime.Runtime, rows: list[list[int]], only: set[int] | None = None) -> Callable[[], None]:
-    """Returns a function that does one step of fine-tuning a classifier; only : the tokens whose vectors it trains."""
-    import torch
-
-    model = encoders.load_classifier(encoder, Task(MULTI_CLASS, ("one", "other")), machine)
-    model.to(machine.device).train()
-    if only is not None:
-        vocabulary.narrowed(model, only | {encoder.tokenizer.pad_token_id}).__enter__()  # for as long as the benchmark runs
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
-    batch = training.pad([{"input_ids": row, "labels": number % 2} for number, row in enumerate(rows)], encoder.tokenizer)
-    inputs = {name: tensor.to(machine.device) for name, tensor in batch.items()}
-
-    def run() -> None:
-        with dropout.of_step(1, 1, machine.device), runtime.autocast(machine):
-            value = model(**inputs).loss
-        value.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if machine.device == "cuda":
-            torch.cuda.synchronize()
-
-    return run
-
-
-def full_projection_loss(model: Any, batch: dict[str, Any]) -> Any:
-    """Returns the usual loss: every token is projected to the vocabulary."""
+def own_loss(model: Any, batch: dict[str, Any]) -> Any:
+    """Returns the model's own loss; a language model's projects every token to the vocabulary."""
     return model(**batch).loss
 
 
