@@ -104,7 +104,8 @@ def project_of(settings: Any, texts: bool) -> Project:
 
     task = settings.labelled_task()
     people = {annotation.annotator for annotation in rounds.read_all(task)}
-    return Project(task, (*settings.recipes, "baseline"), settings.deploy, tuple(sorted(people)), texts, settings.seed)
+    labelers = dict.fromkeys((*settings.recipes, settings.deploy, "baseline"))  # a prompt or a study's recipe may be deployed
+    return Project(task, tuple(labelers), settings.deploy, tuple(sorted(people)), texts, settings.seed)
 
 
 def sources(labelers: Sequence[str]) -> list[Path]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelrounds import files, findings, report, scores, wording
+from labelrounds import files, findings, params, report, scores, wording
 from labelrounds.schema import MULTI_CLASS, MULTI_LABEL, Task
 from labelrounds.texts import text_id
 from tests import browser, small
@@ -391,6 +391,16 @@ def test_the_command_writes_a_copy_that_may_leave_and_overwrites_nothing_else(tm
     assert "is there already and is no page of labelrounds" in made.wrong("report", "mine.html")
     assert 'such as "page.html"' in made.wrong("report", "page.csv")
     assert "no such folder" in made.wrong("report", "nowhere/page.html")
+
+
+def test_a_studys_labeler_stands_on_the_page_when_it_is_deployed(tmp_path) -> None:
+    made = small.project(tmp_path, LABELS)
+    recipe = {"encoder": "vanilla", "method": "nearest"}
+    made.params(recipes={"near": recipe}, further={"far": recipe}, prompts={})
+    for deployed, shown in (("near", ("near", "baseline")), ("baseline", ("near", "baseline")), ("far", ("near", "far", "baseline"))):
+        made.params(deploy=deployed)
+        with contextlib.chdir(tmp_path):
+            assert report.project_of(params.load(), True).labelers == shown
 
 
 @pytest.mark.slow
