@@ -36,6 +36,7 @@ TEXT_NAMES = (
     "question",
 )
 LABEL_NAMES = ("label", "labels", "class", "category", "intent", "topic", "sentiment", "emotion", "target", "gold", "y")
+DEMO_PROMPT = "studies/llm/prompts/sentiment"
 DEMO_PIPELINE = (Path("data/dvc.yaml"), Path("data/dvc.lock"))
 MULTI_LABEL_EPOCHS = 10
 MADE = ("dvc.lock", "models", "scratch", "data/split", "data/unlabelled", "data/evaluated", "data/predictions", "data/queue", "data/demo")
@@ -186,6 +187,7 @@ def leftovers(pool_file: Path, labelled: Sequence[Path]) -> list[Path]:
         *sorted(snapshots.FOLDER.glob("*.json")),
         *sorted(Path("studies").glob("*/dvc.lock")),
         *sorted(curve.POINTS.glob("*.jsonl")),
+        *sorted(Path("studies/llm/models").glob("*/")),
         *sorted(Path("data").glob("pool*")),
     ]
     return [path for path in found if path.exists() and path.resolve() not in given]
@@ -251,6 +253,14 @@ def write_params(task: Task, kept: Path, text_column: str) -> None:
     tree["task"]["type"] = task.type
     tree["task"]["labels"] = labels
     tree["task"].pop("descriptions", None)  # those of other labels
+    asked = [name for name, prompt in tree["prompts"].items() if prompt["prompt"] == DEMO_PROMPT] if tree.get("prompts") else []
+    for name in asked:  # the guideline is about other labels
+        model = tree["prompts"].pop(name)["model"]
+        if model in tree["language_models"] and model not in [prompt["model"] for prompt in tree["prompts"].values()]:
+            del tree["language_models"][model]
+    if tree["deploy"] in asked:
+        tree["deploy"] = next(iter(tree["recipes"]), "baseline")
+    tree["learning_curve"]["recipes"][:] = [name for name in tree["learning_curve"]["recipes"] if name not in asked]
     tree["data"]["pool"] = str(kept)
     tree["data"]["text_column"] = text_column
     if task.multi_label:  # one decision per label takes longer to learn than one per text

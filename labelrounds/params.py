@@ -206,7 +206,6 @@ class LearningCurve:
     recipes: tuple[str, ...]
     against: str
     only: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    further: dict[str, Recipe] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -237,6 +236,10 @@ class Prompt:
     calibrate: int = knob(300, low=0)
     max_characters: int = knob(2000, low=1)
 
+    @property
+    def needs_labels(self) -> bool:
+        return self.examples in ("random", "nearest")
+
 
 @dataclass(frozen=True)
 class Params:
@@ -262,14 +265,15 @@ class Params:
     suspects: Suspects
     report: Report
     learning_curve: LearningCurve
+    further: dict[str, Recipe] = field(default_factory=dict)
     bases: dict[str, str] = field(default_factory=dict)
     language_models: dict[str, LanguageModel] = field(default_factory=dict)
     prompts: dict[str, Prompt] = field(default_factory=dict)
 
     @property
-    def studied(self) -> dict[str, Recipe]:
-        """The recipes that the learning curve may name: the pipeline's and its own."""
-        return {**self.recipes, **self.learning_curve.further}
+    def all_recipes(self) -> dict[str, Recipe]:
+        """The recipes that every round trains, and those of studies."""
+        return {**self.recipes, **self.further}
 
     def finetune_of(self, recipe: Recipe) -> Finetune:
         """Returns how a recipe's model is trained: by its own values where it has any."""
@@ -318,8 +322,7 @@ def _inherit(tree: Any) -> None:
     """Fills what a recipe's own `finetune` leaves out with the values of the section `finetune`."""
     if not isinstance(tree, dict) or not isinstance(tree.get("finetune"), dict):
         return  # the error about that comes from reading it
-    study = tree.get("learning_curve")
-    for recipes in (tree.get("recipes"), study.get("further") if isinstance(study, dict) else None):
+    for recipes in (tree.get("recipes"), tree.get("further")):
         for recipe in recipes.values() if isinstance(recipes, dict) else ():
             own = recipe.get("finetune") if isinstance(recipe, dict) else None
             if isinstance(own, dict):
@@ -414,8 +417,10 @@ def _check(params: Params, tree: Any, path: Path) -> None:
         raise UserError(
             f"{where}: split.valid + split.test is {params.split.valid + params.split.test:g}; below 1 is needed, or the first round leaves nothing to train on."
         )
-    for name in params.recipes:
-        where = at(path, _line(tree["recipes"], name))
+    for section, name in [*(("recipes", name) for name in params.recipes), *(("further", name) for name in params.further)]:
+        where = at(path, _line(tree[section], name))
+        if section == "further" and name in params.recipes:
+            raise UserError(f'{where}: the recipe "{name}" stands under `recipes` too. Remove one, or rename it.')
         if name in RESERVED:
             raise UserError(f'{where}: a recipe may not be named "{name}": that name belongs to the stage of the same name. Choose another.')
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
@@ -437,16 +442,16 @@ def _check(params: Params, tree: Any, path: Path) -> None:
                 f'{where}: the name "{name}" in bases becomes the folder of a model: use letters, digits, "-" and "_", and neither "vanilla" nor "adapted".'
             )
     encoders = [*ENCODERS, *params.bases]
-    for name, recipe in params.studied.items():
+    for name, recipe in params.all_recipes.items():
         if recipe.encoder not in encoders:
-            section = tree["learning_curve"]["further"] if name in params.learning_curve.further else tree["recipes"]
+            section = tree["recipes" if name in params.recipes else "further"]
             where = at(path, _line(section[name], "encoder", _line(section, name)))
             raise UserError(
                 f'{where}: the encoder of the recipe {name} is "{recipe.encoder}".{did_you_mean(recipe.encoder, encoders)} Expected one of: '
                 f"{', '.join(encoders)} (params.yaml: bases names further models)."
             )
     _check_prompts(params, tree, path)
-    known = [*params.recipes, *params.prompts, *sorted(RESERVED)]
+    known = [*params.all_recipes, *params.prompts, *sorted(RESERVED)]
     if params.deploy not in known:
         raise UserError(
             f'{at(path, _line(tree, "deploy"))}: deploy is "{params.deploy}", which is no labeler.{did_you_mean(params.deploy, known)} Expected one of: {", ".join(known)}.'
@@ -466,7 +471,7 @@ def _check_prompts(params: Params, tree: Any, path: Path) -> None:
             )
     for name, prompt in params.prompts.items():
         where = at(path, _line(tree["prompts"], name))
-        if name in RESERVED or name in params.recipes or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        if name in RESERVED or name in params.all_recipes or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
             raise UserError(
                 f'{where}: "{name}" in prompts becomes the name of a labeler: use letters, digits, "-" and "_", and no name that a recipe or the baseline has.'
             )

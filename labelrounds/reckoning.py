@@ -55,28 +55,28 @@ def show_labels(settings: params.Params) -> None:
 
 def show_results(settings: params.Params) -> None:
     """Prints each labeler's F1 on the test set, the share of the pool labelled `auto`, and where the queue lies."""
-    rows, n = [], 0
-    for name in [*settings.recipes, *settings.prompts, "baseline"]:
-        path = METRICS / f"{name}.json"
-        if path.is_file():
-            test = json.loads(path.read_text(encoding="utf-8"))["test"]
-            n = test["n"]
-            low, high = test.get("ci95", {}).get("f1_macro", (None, None))  # metrics of an older version have none
-            rows.append(
-                [
-                    name + (" *" if name == settings.deploy else ""),
-                    test["f1_macro"],
-                    None if low is None else f"{low:.3f} to {high:.3f}",
-                    test["f1_micro"],
-                    test["accuracy"],
-                    *test["f1"].values(),
-                ]
-            )
-    if not rows:
+    measured = {
+        name: json.loads(path.read_text(encoding="utf-8"))
+        for name in [*settings.all_recipes, *settings.prompts, "baseline"]
+        if (path := METRICS / f"{name}.json").is_file()
+    }
+    if not measured:
         click.echo("There are no results yet. Run `dvc repro`.")
         return
-    click.echo(table(["labeler", "macro-F1", "95 % interval", "micro-F1", "accuracy", *settings.task.labels], rows))
-    click.echo(f"\nF1 on {n} test texts; * is deployed. Is one better than another? labelrounds compare --against NAME")
+    # A study's labelers keep the metrics of its last run, which may have been on other texts than those of the loop.
+    tested = measured.get(settings.deploy, next(reversed(measured.values())))["test"]
+    other = [name for name, found in measured.items() if found["test"].get("fingerprint") != tested.get("fingerprint")]
+    rows = [
+        result_row(name + (" *" if name == settings.deploy else ""), found, settings.task.labels)
+        for name, found in measured.items()
+        if name not in other
+    ]
+    click.echo(table(["labeler", "labels", "macro-F1", "95 % interval", "micro-F1", "accuracy", *settings.task.labels], rows))
+    click.echo(
+        f"\nF1 on {tested['n']} test texts; labels: how many texts it learnt from; * is deployed. Is one better than another? labelrounds compare --against NAME"
+    )
+    if other:
+        click.echo(f"Measured on other test texts, so not shown: {', '.join(other)}. Run its `dvc.yaml` again (studies/).")
     predicted = METRICS / "predict.json"
     if predicted.is_file():
         counts = json.loads(predicted.read_text(encoding="utf-8"))
@@ -93,6 +93,22 @@ def show_results(settings: params.Params) -> None:
         click.echo(f"The next {len(queue.read())} texts to label: {queue.PATH}  (labelrounds next FILE.csv)")
     if PAGE.is_file():
         click.echo(f"All of this and more, on a page for the browser: {PAGE}")
+
+
+def result_row(name: str, found: dict[str, Any], labels: tuple[str, ...]) -> list[Any]:
+    """Returns the cells of one labeler's metrics; those of an older version lack some."""
+    test = found["test"]
+    low, high = test.get("ci95", {}).get("f1_macro", (None, None))
+    interval = None if low is None else f"{low:.3f} to {high:.3f}"
+    return [
+        name,
+        found.get("trained_on"),
+        test["f1_macro"],
+        interval,
+        test["f1_micro"],
+        test["accuracy"],
+        *(test["f1"].get(label) for label in labels),
+    ]
 
 
 def show_curve(settings: params.Params) -> None:

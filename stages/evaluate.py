@@ -18,14 +18,15 @@ EVALUATED = Path("data/evaluated")
 
 @click.command(cls=Command)
 @click.argument("name")
-def main(name: str) -> None:
+@click.option("--study", is_flag=True, help="Leave no digests for the report, which shows what every round trains.")
+def main(name: str, study: bool) -> None:
     settings = params.load()
     examples.check_any(examples.TEST)
     with files.unchanged(labelers.ROOT / name, examples.VALID, examples.TEST):
         labeler = labelers.load(labelers.ROOT / name, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
         sides = {"test": examples.TEST, "valid": examples.VALID}
         results = {side: measure(labeler, path, settings.predict.batch_size, settings.seed) for side, path in sides.items()}
-    summary = {side: result["summary"] for side, result in results.items()}
+    summary = {"trained_on": labeler.card.training["n"], **{side: result["summary"] for side, result in results.items()}}
     told = {name: found for name, found in labeler.card.training.items() if name not in ("n", "fingerprint")}
     if told:  # what a method says of itself: which model validation chose, and whether it fell back
         summary["training"] = told
@@ -36,8 +37,8 @@ def main(name: str) -> None:
     files.write_csv(folder / "confusion.csv", *test["confusion"])
     files.write_csv(folder / "reliability.csv", RELIABILITY, test["reliability"])
     files.write_json(METRICS / f"{name}.json", summary)
-    # What `report` depends on: DVC can name a folder, but not the metrics of every recipe that there may be.
-    files.write_json(EVALUATED / f"{name}.json", {f"{name}.json": files.sha256(METRICS / f"{name}.json"), **files.folder_digests(folder)})
+    if not study:  # what `report` depends on: DVC can name a folder, but not the metrics of every recipe that there may be
+        files.write_json(EVALUATED / f"{name}.json", {f"{name}.json": files.sha256(METRICS / f"{name}.json"), **files.folder_digests(folder)})
     shown = summary["test"]
     low, high = shown["ci95"]["f1_macro"]
     click.echo(

@@ -14,7 +14,7 @@ from labelrounds.scratch import scratch
 @click.argument("name")
 def main(name: str) -> None:
     settings = params.load()
-    recipe = params.named(settings.recipes, name, "recipe")
+    recipe = params.named(settings.all_recipes, name, "recipe")
     if recipe.needs_labels:
         examples.check_any(examples.TRAIN)
     inputs = [examples.TRAIN, examples.VALID, methods.ENCODERS / recipe.encoder]

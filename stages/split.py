@@ -64,7 +64,7 @@ def read_labels(settings):
     held out yet, and `select` makes a queue with it.
     """
     if not rounds.paths():
-        deployed = settings.recipes.get(settings.deploy)
+        deployed = settings.all_recipes.get(settings.deploy)
         if deployed is not None and not deployed.needs_labels:
             task = settings.labelled_task()
             return [], rounds.settle([], task), task

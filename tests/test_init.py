@@ -53,6 +53,9 @@ def test_the_demo_goes_and_the_users_texts_and_labels_come(fresh: Project) -> No
     found = params(fresh)
     assert found["task"] == {"type": "multi-class", "labels": ["complaint", "praise"]}
     assert found["data"] == {"pool": "data/pool.csv", "text_column": "text"}
+    assert found["prompts"] == found["language_models"] == {} and "llm-zero-shot" not in found["learning_curve"]["recipes"], (
+        "the demo's guideline speaks of the demo's labels"
+    )
     assert fresh.read("data/pool.csv") == POOL
     assert fresh.run("git", "log", "--format=%H").stdout == history
     assert not list(fresh.folder.rglob("data/.gitignore")), "the root .gitignore is the only one"

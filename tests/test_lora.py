@@ -70,8 +70,8 @@ def test_a_recipes_own_finetune_goes_before_the_section_and_keeps_the_rest(here:
     found = settings.finetune_of(settings.recipes["it"])
     assert (found.learning_rate, found.lora.r, found.lora.targets) == (0.003, 8, ())
     assert dataclasses.replace(found, learning_rate=settings.finetune.learning_rate, lora=None) == settings.finetune
-    here.params(learning_curve__further={"big": {"encoder": "vanilla", "method": "supervised", "finetune": {"learning_rate": 0.003}}})
-    assert params.load().studied["big"].finetune == dataclasses.replace(settings.finetune, learning_rate=0.003)
+    here.params(further={"big": {"encoder": "vanilla", "method": "supervised", "finetune": {"learning_rate": 0.003}}})
+    assert params.load().all_recipes["big"].finetune == dataclasses.replace(settings.finetune, learning_rate=0.003)
     here.params(recipes={"it": {"encoder": "vanilla", "method": "supervised", "finetune": {"lora": {"r": 8, "alpha": 1, "dropout": 0, "rank": 3}}}})
     with pytest.raises(UserError, match=r'unknown key "recipes\.it\.finetune\.lora\.rank"'):
         params.load()

@@ -151,7 +151,7 @@ def test_shares_that_leave_nothing_to_train_on_are_an_error(here: SmallProject) 
 
 
 def test_a_deployed_labeler_that_does_not_exist_is_an_error(here: SmallProject) -> None:
-    here.params(deploy="adaptd", recipes={"adapted": {"encoder": "adapted", "method": "supervised"}}, prompts={})
+    here.params(deploy="adaptd", recipes={"adapted": {"encoder": "adapted", "method": "supervised"}}, further={}, prompts={})
     assert error() == (
         f'params.yaml:{line(here, "deploy:")}: deploy is "adaptd", which is no labeler. Did you mean "adapted"? Expected one of: adapted, baseline.'
     )
@@ -243,12 +243,22 @@ def test_own_parameters_of_a_server_are_passed_on_as_plain_values(here: SmallPro
 
 
 def test_a_recipe_names_an_encoder_that_somebody_brings(here: SmallProject) -> None:
-    here.params(recipes={"big": {"encoder": "llma", "method": "supervised"}}, bases={"llama": "hf:some/model@main"})
+    here.params(recipes={"big": {"encoder": "llma", "method": "supervised"}}, further={}, bases={"llama": "hf:some/model@main"})
     assert 'the encoder of the recipe big is "llma". Did you mean "llama"?' in error()
     here.params(recipes={"big": {"encoder": "llama", "method": "supervised"}})
     assert params.load().recipes["big"].encoder == "llama"
     here.params(bases={"adapted": "hf:some/model@main"})
     assert 'the name "adapted" in bases' in error()
+
+
+def test_a_recipe_stands_in_one_place_alone(here: SmallProject) -> None:
+    recipe = {"encoder": "vanilla", "method": "nearest"}
+    here.params(recipes={"near": recipe}, further={"near": recipe}, deploy="near")
+    assert 'the recipe "near" stands under `recipes` too' in error()
+    here.params(recipes={}, further={"near": recipe})
+    assert params.load().deploy == "near", "a study's labeler may be deployed"
+    here.params(further={"near": {"encoder": "vanila", "method": "nearest"}})
+    assert error().startswith(f"params.yaml:{line(here, 'encoder: vanila')}: the encoder of the recipe near")
 
 
 def test_a_description_of_a_label_that_is_not_there_is_named(here: SmallProject) -> None:

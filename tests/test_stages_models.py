@@ -118,7 +118,8 @@ def assert_measured(project: Project, name: str, multi_label: bool = False, meth
     """Checks the names that outsiders rely on in metrics/NAME.json and metrics/NAME/; returns the metrics."""
     metrics = json.loads(project.read(f"metrics/{name}.json"))
     split = json.loads(project.read("metrics/split.json"))
-    assert list(metrics) == ["test", "valid", *(["training"] if method else [])]
+    assert list(metrics) == ["trained_on", "test", "valid", *(["training"] if method else [])]
+    assert metrics["trained_on"] == split["train"]
     assert not method or metrics["training"]["method"] == method
     for side in ("test", "valid"):
         found = metrics[side]

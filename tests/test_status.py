@@ -66,16 +66,34 @@ def test_results_show_each_labeler_and_mark_the_deployed_one(here: SmallProject)
         ci95 = {"f1_macro": [f1 - 0.125, f1 + 0.125]} if name == "adapted" else None  # the baseline is as an older version measured it
         test = {"n": 40, "f1_macro": f1, "f1_micro": f1, "accuracy": f1, "f1": {"good": f1, "bad": f1, "other": None}}
         test |= {"ci95": ci95} if ci95 else {}
-        here.write(f"metrics/{name}.json", json.dumps({"test": test, "valid": test}))
+        here.write(f"metrics/{name}.json", json.dumps({"test": test, "valid": test} | ({"trained_on": 30} if ci95 else {})))
     here.write("metrics/predict.json", json.dumps({"n": 12, "human": 2, "auto": 6, "review": 4}))
     shown = here.command("results")
     assert shown.splitlines()[:3] == [
-        "labeler     macro-F1  95 % interval   micro-F1  accuracy   good    bad  other",
-        "adapted        0.750  0.625 to 0.875     0.750     0.750  0.750  0.750      -",
-        "baseline *     0.500  -                  0.500     0.500  0.500  0.500      -",
+        "labeler     labels  macro-F1  95 % interval   micro-F1  accuracy   good    bad  other",
+        "adapted         30     0.750  0.625 to 0.875     0.750     0.750  0.750  0.750      -",
+        "baseline *       -     0.500  -                  0.500     0.500  0.500  0.500      -",
     ]
-    assert "F1 on 40 test texts; * is deployed." in shown
+    assert "F1 on 40 test texts; labels: how many texts it learnt from; * is deployed." in shown
     assert "Of 12 pool texts 2 are labelled by people, 6 (50%) are auto" in shown
+
+
+def test_a_studys_labelers_stand_beside_those_of_the_loop_unless_they_were_measured_on_other_texts(here: SmallProject) -> None:
+    recipe = {"encoder": "vanilla", "method": "nearest"}
+    here.params(recipes={"adapted": recipe}, further={"old": recipe, "near": recipe}, prompts={}, deploy="adapted")
+    for name, fingerprint in (("adapted", "now"), ("near", "now"), ("old", "then"), ("baseline", "now")):
+        test = {
+            "n": 40,
+            "fingerprint": fingerprint,
+            "f1_macro": 0.5,
+            "f1_micro": 0.5,
+            "accuracy": 0.5,
+            "f1": dict.fromkeys(("good", "bad", "other"), 0.5),
+        }
+        here.write(f"metrics/{name}.json", json.dumps({"trained_on": 30, "test": test, "valid": test}))
+    shown = here.command("results")
+    assert [line.split()[0] for line in shown.splitlines()[1:4]] == ["adapted", "near", "baseline"]
+    assert "Measured on other test texts, so not shown: old." in shown
 
 
 def test_a_table_without_rows_is_its_header() -> None:
