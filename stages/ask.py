@@ -1,137 +1,25 @@
 """Ask a language model about the validation and test texts and a sample of the pool, and make a labeler of it.
 
-    models/language/MODEL, the prompt's folder, data/split, data/pool, models/encoder/vanilla ──► models/labeler/NAME
-
-Nothing is learnt here but which examples are shown (from the training texts), what the model answers anyhow (from
-the pool, without held-out texts) and the temperature (from validation). Test texts are asked with them, so that
-`evaluate` needs neither the model nor the network.
+studies/llm/models/MODEL, the prompt's folder, data/split, data/pool, models/encoder/vanilla ──► models/labeler/NAME
 """
 
-import hashlib
-import heapq
-import json
-from dataclasses import replace
-from pathlib import Path
-
 import click
-import numpy as np
 
-from labelrounds import calibration, examples, files, labelers, params, pool, runtime
-from labelrounds.errors import Command, UserError
-from labelrounds.labelers import prompted
-from labelrounds.llm import prompt, shots
+from labelrounds import examples, labelers, params
+from labelrounds.errors import Command
+from labelrounds.methods import prompted
 from labelrounds.scratch import scratch
-from labelrounds.texts import near_duplicate_key
-
-HELDOUT = Path("data/split/heldout.txt")
 
 
 @click.command(cls=Command)
 @click.argument("name")
 def main(name: str) -> None:
     settings = params.load()
-    asked, task = params.named(settings.prompts, name, "prompt"), settings.labelled_task()
-    guideline = prompt.read(asked.prompt, task, asked.form, asked.max_characters)
-    inputs = [asked.prompt, examples.TRAIN, examples.VALID, examples.TEST, HELDOUT, settings.data.pool]
+    asked = params.named(settings.prompts, name, "prompt")
+    inputs = [asked.prompt, examples.TRAIN, examples.VALID, examples.TEST, prompted.HELDOUT, settings.data.pool]
     with scratch(f"ask/{name}", inputs, (asked, settings.task, settings.seed)):
-        train, valid, test = (examples.read(path, task) for path in (examples.TRAIN, examples.VALID, examples.TEST))
-        chosen = choose_examples(asked, task, train, valid, test, settings.seed)
-        labeler = prompted.PromptedLabeler(
-            labelers.new_card("prompted", task, examples.TRAIN, len(chosen), settings.model.max_length, {"language_model": asked.model}),
-            "",
-            what_is_asked(asked, settings),
-            guideline,
-            tuple(chosen),
-            None,
-            lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision),
-        )
-        if asked.examples == shots.NEAREST and chosen:
-            labeler.vectors = labeler.embed([example.text for example in chosen], 1)
-        sample = draw(asked.calibrate, settings) if asked.form == prompt.SCORES else {}
-        texts = dict(zip(valid.ids + test.ids, valid.texts + test.texts, strict=True)) | sample
-        requests = dict(zip(texts, labeler.requests(list(texts.values())), strict=True))
-        given = dict(zip(texts, labeler.answered(list(requests.values())), strict=True))
-        labeler.settings = replace(labeler.settings, mean=mean_answer(labeler, [given[identity] for identity in sample]))
-        card = calibration.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
-        labeler.card = replace(card, training=card.training | told(labeler, given))
-        prompted.save(labeler, requests, given, labelers.ROOT / name)
-    outside = labeler.card.training["outside"]
-    click.echo(f"ask {name}: {len(texts)} texts, {len(sample)} of them to calibrate; {outside} answers outside the labels, which go to review.")
-
-
-def what_is_asked(asked, settings):
-    """Returns what the answers follow from, with the fingerprints of the model and of the encoder."""
-    folder = prompted.MODELS / asked.model
-    files.verify(folder)
-    served = folder / prompted.SERVED
-    described = json.loads(served.read_text(encoding="utf-8")) if served.is_file() else {}
-    return prompted.Settings(
-        model=asked.model,
-        identity=described.get("model") or files.fingerprint(folder),
-        local=not described,
-        parameters=described.get("parameters", {}),
-        form=asked.form,
-        examples=asked.examples,
-        shots=asked.shots,
-        samples=asked.samples,
-        max_characters=asked.max_characters,
-        precision=settings.runtime.precision,
-        seed=settings.seed,
-        encoder=files.fingerprint(prompted.ENCODER),
-    )
-
-
-def choose_examples(asked, task, train, valid, test, seed):
-    """Returns the examples to show; of `nearest`, all that may be shown. One that is held out is a UserError."""
-    if asked.examples == shots.NONE:
-        return []
-    if asked.examples == shots.FIXED:
-        held = {near_duplicate_key(text) for text in (*valid.texts, *test.texts)}
-        chosen = prompt.fixed_examples(asked.prompt, task)
-        for example in chosen:
-            if near_duplicate_key(example.text) in held:
-                raise UserError(
-                    f'{asked.prompt}/{prompt.EXAMPLES}: "{example.text[:60]}" is a validation or test text, or nearly one: a model that is shown '
-                    "its answer cannot be measured on it. Show another."
-                )
-        return chosen
-    labelled = [
-        prompt.Example(identity, text, tuple(label for label, yes in zip(task.labels, row, strict=True) if yes))
-        for identity, text, row in zip(train.ids, train.texts, train.gold, strict=True)
-    ]
-    return shots.balanced(labelled, asked.shots, task, seed) if asked.examples == shots.RANDOM else labelled
-
-
-def draw(size, settings):
-    """Returns {id: text} of so many pool texts that are not held out: those of the smallest hashes, so few change as the pool grows."""
-    seen = set(HELDOUT.read_text(encoding="utf-8").split())
-
-    def free():
-        for row in pool.stream(settings.data.pool, settings.data.text_column):
-            if row.id not in seen:
-                seen.add(row.id)
-                yield row.id, row.text
-
-    drawn = heapq.nsmallest(size, free(), key=lambda item: hashlib.sha256(f"{settings.seed} {item[0]}".encode()).digest())
-    return dict(drawn)
-
-
-def mean_answer(labeler, given):
-    """Returns what the model answers on average, a list of shape (n_labels,) or (n_labels, 2); None without a sample: take its word."""
-    found = [values for values in map(labeler.read, given) if values is not None]
-    return np.mean(found, axis=0).round(9).tolist() if found else None
-
-
-def told(labeler, given):
-    """Returns what the metrics say of the asking: texts, requests, tokens, and answers outside the labels."""
-    used = np.asarray([response["usage"] for found in given.values() for response in found]).reshape(-1, 2).sum(axis=0)
-    return {
-        "texts": len(given),
-        "outside": sum(map(labeler.outside, given.values())),
-        "requests": sum(map(len, given.values())),
-        "tokens_read": int(used[0]),
-        "tokens_written": int(used[1]),
-    }
+        result = prompted.make(name, settings, examples.TRAIN, labelers.ROOT / name)
+    click.echo(f"ask {name}: {result}.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Bring a language model to disk, or write down which one a server is to be asked for.
 
-params.language_models.NAME ──► models/language/NAME
+params.language_models.NAME ──► studies/llm/models/NAME
 """
 
 import shutil

@@ -282,6 +282,20 @@ def test_a_recipe_that_is_not_there_is_named(here: SmallProject) -> None:
     assert done.exit_code == 1 and 'names the recipe "vanila"' in done.output and 'Did you mean "vanilla"?' in done.output
 
 
+def test_an_encoder_that_nobody_brought_is_named_with_what_brings_it(here: SmallProject) -> None:
+    here.params(bases={"big": "hf:some/model@main"}, further={"large": {"encoder": "big", "method": "nearest"}})
+    here.params(learning_curve__recipes=["baseline", "large"])
+    done = CliRunner().invoke(study.main, [])
+    assert done.exit_code == 1 and "models/encoder/big: no such model" in done.output and "dvc.yaml:bring@big" in done.output
+
+
+def test_a_library_that_is_not_there_is_missed_at_once(here: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.params(further={"few": {"encoder": "vanilla", "method": "setfit"}}, learning_curve__recipes=["baseline", "few"])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = CliRunner().invoke(study.main, [])
+    assert done.exit_code == 1 and 'pip install "labelrounds[setfit]"' in done.output and not curve.POINTS.exists()
+
+
 @pytest.mark.slow
 def test_the_point_of_all_labels_is_the_labeler_of_the_loop(here: SmallProject) -> None:
     """With the project's own seed, the study's last point answers as finetune@NAME does."""

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from labelrounds import encoders, files, labelers, runtime, tables
+from labelrounds import encoders, files, labelers, params, runtime, scores, tables
 from labelrounds.errors import UserError
 from labelrounds.labelers import prompted, transformer
 from labelrounds.llm import answers, local, prompt
@@ -180,7 +180,7 @@ def test_texts_are_labelled_and_measured_from_the_kept_responses_alone(here: Sma
 
     shutil.move("data/gone", "data/responses")
     stage("language_model", "tiny")
-    encoded = here.folder / "models/language/tiny/model.safetensors"
+    encoded = here.folder / "studies/llm/models/tiny/model.safetensors"
     assert "requests" not in ask(here) and published() == bytes_of and encoded.is_file(), "a second run asks nothing twice"
 
 
@@ -298,7 +298,7 @@ def test_the_deployed_prompt_labels_the_pool_and_fills_the_queue(here: SmallProj
 def test_a_prompt_that_is_longer_than_the_model_reads_is_told(here: SmallProject) -> None:
     here.write("prompts/mine/prompt.jinja", SOURCE.replace("One of", "One of " + "so many words " * 600))
     shown = ask(here, code=1)
-    assert "the model in models/language/tiny reads at most 1024" in shown and not (labelers.ROOT / "mine").exists()
+    assert "the model in studies/llm/models/tiny reads at most 1024" in shown and not (labelers.ROOT / "mine").exists()
 
 
 def test_a_masked_model_cannot_be_prompted(here: SmallProject, taught: Path) -> None:
@@ -381,6 +381,41 @@ def test_a_server_that_is_not_there_leaves_no_labeler_behind(here: SmallProject,
     serve(here, "http://127.0.0.1:9/v1", attempts=1)
     shown = ask(here, code=1)
     assert "requests in a row failed" in shown and "the connection broke" in shown and not (labelers.ROOT / "mine").exists()
+
+
+# The learning curve
+
+
+def test_the_learning_curve_asks_too_and_never_again_what_is_kept(here: SmallProject) -> None:
+    from labelrounds import curve
+    from studies.learning_curve import curve as study
+
+    def points() -> dict[int, list[str]]:
+        """Runs the study; returns the labels that `mine` gave to the test texts, by number of training labels."""
+        shown = CliRunner().invoke(study.main, [], catch_exceptions=False).output
+        assert "Error" not in shown
+        said.append(shown)
+        found, task = curve.read("mine").values(), params.load().labelled_task()
+        n = len(here.rows("data/split/test.csv"))
+        return {point.labels: [labels[0] for labels in scores.labels(curve.unpack(point.answers, n, task), task)] for point in found}
+
+    said: list[str] = []
+    here.params(learning_curve={"sizes": [10], "seeds": [13], "recipes": ["mine", "baseline"], "against": "baseline"}, seed=13)
+    ask(here)
+    stage("evaluate", "mine", "--study")
+    assert not Path("data/evaluated").exists(), "the report depends on that folder, and shows no study"
+    assert points() == {0: [row["predicted"] for row in here.rows("metrics/mine/test.csv")]}, "without examples no label is needed"
+    assert "requests" not in said[0], "the stage has asked all that"
+    here.write("prompts/mine/prompt.jinja", SOURCE.replace("One of", "Any of"))
+    points()
+    assert "requests" in said[1], "another guideline is another question"
+
+    here.params(prompts={"mine": {"model": "tiny", "prompt": "prompts/mine", "calibrate": 30, "examples": "nearest", "shots": 1}})
+    everything = len(here.rows("data/split/train.csv"))
+    assert set(points()) == {0, 10, everything}
+    asked = said[-1].count("requests")
+    points()
+    assert asked == 2 and "requests" not in said[-1]
 
 
 # DVC

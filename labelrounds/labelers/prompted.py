@@ -24,7 +24,7 @@ from labelrounds.llm.local import LocalModel
 from labelrounds.llm.responses import Kept, Response
 
 LIBRARIES = ("numpy",)
-MODELS = Path("models/language")
+MODELS = Path("studies/llm/models")
 ENCODER = Path("models/encoder/vanilla")  # whose vectors say which texts are near
 SERVED = "server.json"
 KEPT_AT_ONCE = 200  # vectors: so many are lost by a kill, at most

@@ -5,6 +5,7 @@ it saves itself holds a pickle, so encoder and head are saved here. A killed run
 """
 
 import contextlib
+import importlib.util
 import io
 import logging
 import shutil
@@ -35,12 +36,16 @@ def make(job: Job) -> str:
     return f"{len(train)} texts; encoder tuned on {job.settings.setfit.steps} batches of pairs"
 
 
+def check_installed() -> None:
+    """Raises a UserError if the library is not there."""
+    if importlib.util.find_spec("setfit") is None:
+        raise UserError('the method setfit needs the package of that name, which is not installed. Type: pip install "labelrounds[setfit]"')
+
+
 def tune(encoder: encoders.Encoder, train: Examples, job: Job) -> Any:
     """Returns the encoder's model after contrastive fine-tuning; with a single label there are no pairs to learn from."""
-    try:
-        import setfit
-    except ImportError:
-        raise UserError('the method setfit needs the package of that name, which is not installed. Type: pip install "labelrounds[setfit]"') from None
+    check_installed()
+    import setfit
     from sentence_transformers import SentenceTransformer
 
     settings, task = job.settings.setfit, job.settings.labelled_task()

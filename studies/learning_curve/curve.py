@@ -19,6 +19,8 @@ from tqdm import tqdm
 from labelrounds import calibration, classifier, curve, examples, files, labelers, methods, params, plots, runtime, scores, tables, unlabelled
 from labelrounds.errors import Command, UserError, at, did_you_mean
 from labelrounds.labelers import linear
+from labelrounds.llm import shots
+from labelrounds.methods import prompted, setfit
 from labelrounds.scratch import scratch
 
 METRICS = Path("metrics")
@@ -34,7 +36,9 @@ def main() -> None:
     examples.check_any(examples.TEST)
     inputs = [examples.TRAIN, examples.VALID, examples.TEST, LABELS, *(methods.ENCODERS / name for name in encoders_of(settings))]
     used = (
-        settings.studied,
+        settings.all_recipes,
+        settings.prompts,
+        settings.language_models,
         settings.finetune,
         settings.setfit,
         settings.baseline,
@@ -55,19 +59,32 @@ def main() -> None:
 
 
 def check(settings):
-    """Raises a UserError for a recipe that is not there."""
-    known = [*settings.studied, BASELINE]
+    """Raises a UserError for a recipe that is not there, or whose library is not: now, not after the hours before its turn."""
+    known = [*settings.all_recipes, *settings.prompts, BASELINE]
     for name in [*settings.learning_curve.recipes, settings.learning_curve.against, *settings.learning_curve.only]:
         if name not in known:
             raise UserError(
                 f'{at(params.PATH, params.line_of("learning_curve"))}: learning_curve names the recipe "{name}", which is not there.'
                 f"{did_you_mean(name, known)} Expected one of: {', '.join(known)}."
             )
+    if any(settings.all_recipes[name].method == "setfit" for name in recipes_of(settings)):
+        setfit.check_installed()
+    for name in encoders_of(settings):
+        if not (methods.ENCODERS / name / files.MANIFEST).is_file():
+            raise UserError(
+                f"{at(methods.ENCODERS / name)}: no such model, but a recipe of learning_curve begins at it. "
+                f"Run: dvc repro studies/labelers/dvc.yaml:bring@{name}"
+            )
+
+
+def recipes_of(settings):
+    """Returns the names in the study that are recipes: neither prompts nor the baseline."""
+    return [name for name in settings.learning_curve.recipes if name in settings.all_recipes]
 
 
 def encoders_of(settings):
     """Returns the names of the encoders that the study's recipes start from."""
-    return sorted({settings.studied[name].encoder for name in settings.learning_curve.recipes if name != BASELINE})
+    return sorted({settings.all_recipes[name].encoder for name in recipes_of(settings)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,14 +106,18 @@ def plan(settings):
     sizes = sorted({min(size, len(rounds)) for size in (*study.sizes, len(rounds))})
     wanted = {}
     for name in study.recipes:
-        learns = name == BASELINE or settings.studied[name].needs_labels
+        asked = settings.prompts.get(name)
+        learns = name == BASELINE or (asked or settings.all_recipes[name]).needs_labels
         own = [size for size in sizes if size in study.only.get(name, sizes) or (size == len(rounds) and name not in study.only)] if learns else [0]
+        seeds = study.seeds if learns else study.seeds[:1]
+        said = {seed: what_is_asked(asked, dataclasses.replace(settings, seed=seed)) for seed in seeds} if asked else {}
         wanted[name] = []
         for size in own:
-            for seed in study.seeds if learns else study.seeds[:1]:
+            for seed in seeds:
                 ids = frozenset(curve.order(rounds, seed)[:size])
                 texts = [(i, train[i].cells["text"], train[i].cells[task.column]) for i in sorted(ids)]
-                key = curve.key_of({"seed": seed, "train": texts, **sides, **what_decides(name, size, settings)})
+                decides = said[seed] if asked else what_decides(name, size, settings)
+                key = curve.key_of({"seed": seed, "train": texts, **sides, **decides})
                 wanted[name].append(Wanted(size, seed, key, ids))
     return wanted
 
@@ -106,7 +127,7 @@ def what_decides(name, size, settings):
     task = {"type": settings.task.type, "labels": settings.task.labels}
     if name == BASELINE:
         return {"method": BASELINE, "task": task, "settings": dataclasses.asdict(settings.baseline)}
-    recipe = settings.studied[name]
+    recipe = settings.all_recipes[name]
     known = {
         "method": recipe.method,
         "encoder": files.fingerprint(methods.ENCODERS / recipe.encoder),
@@ -126,6 +147,20 @@ def what_decides(name, size, settings):
     if not recipe.needs_unlabelled and classifier.repeats(size, settings.finetune_of(recipe)) == 1:
         del finetune["min_steps"]  # reached by as many labels anyhow
     return known | {"finetune": finetune}
+
+
+def what_is_asked(asked, settings):
+    """Returns the same for a prompt: guideline, model, and the texts that show what the model answers anyhow."""
+    known = dataclasses.asdict(prompted.what_is_asked(asked, settings))
+    for unread in ("model", "seed", *(("encoder",) if asked.examples != shots.NEAREST else ())):  # `model` is a name that we gave it
+        del known[unread]
+    return known | {
+        "method": "prompted",
+        "task": {"type": settings.task.type, "labels": settings.task.labels},
+        "prompt": files.folder_digests(asked.prompt),
+        "sample": sorted(prompted.draw(asked, settings).items()),
+        "max_length": settings.model.max_length,
+    }
 
 
 def computed(name, wanted, settings, folder):
@@ -169,7 +204,11 @@ def compute(name, point, code, settings, folder):
         labeler.card = calibration.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
     else:
         machine = runtime.start(seeded.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-        methods.make(methods.Job(name, settings.studied[name], seeded, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
+        if name in settings.prompts:
+            prompted.make(name, seeded, train, work / "labeler")
+        else:
+            recipe = settings.all_recipes[name]
+            methods.make(methods.Job(name, recipe, seeded, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
         labeler = labelers.load(work / "labeler", machine)
     decided = labelers.decide(labeler.scores(test.texts, settings.predict.batch_size), labeler.card)
     answers = curve.pack(scores.indicator(decided, task), task)
