@@ -79,11 +79,33 @@ def test_the_results_in_the_readme_are_those_of_the_metrics() -> None:
         pytest.skip("this is no longer the demo's project: the README's numbers are the demo's")
     shown = section_between("results")
     for name in ("adapted", "vanilla", "baseline"):
-        committed = subprocess.run(["git", "show", f"HEAD:metrics/{name}.json"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        test = json.loads(committed)["test"]
+        test = committed(name)["test"]
         row = next(line for line in shown.splitlines() if line.startswith(name))
         expected = [test["f1_macro"], *test.get("ci95", {}).get("f1_macro", []), test["f1_micro"], test["accuracy"]]
         assert [f"{value:.3f}" for value in expected] == re.findall(r"0\.\d{3}", row)[: len(expected)]
+
+
+def committed(name: str) -> dict:
+    """Returns a labeler's metrics as committed."""
+    return json.loads(subprocess.run(["git", "show", f"HEAD:metrics/{name}.json"], cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+
+
+def test_every_labeler_of_the_demo_stands_in_the_readme_with_its_metrics() -> None:
+    if not (ROOT / "data/dvc.yaml").is_file():
+        pytest.skip("this is no longer the demo's project: the README's numbers are the demo's")
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    rows = {row.split("`")[1]: re.findall(r"\d[\d.]*", row.split("|", 2)[2])[:5] for row in section_between("labelers").splitlines()[2:]}
+    assert set(rows) == {*settings["recipes"], *settings["further"], *settings["prompts"], "baseline"}
+    for name, shown in rows.items():
+        found = committed(name)
+        values = [found["test"]["f1_macro"], *found["test"]["ci95"]["f1_macro"], found["test"]["f1_micro"]]
+        assert shown == [str(found["trained_on"]), *(f"{value:.3f}" for value in values)], name
+    guide = (ROOT / "studies/llm/README.md").read_text(encoding="utf-8")
+    for name in settings["prompts"]:
+        row = next(line for line in guide.splitlines() if line.startswith(f"| `{name}`"))
+        test = committed(name)["test"]
+        values = [test["f1_macro"], *test["ci95"]["f1_macro"], test["f1_micro"]]
+        assert [f"{value:.3f}" for value in values] == re.findall(r"0\.\d{3}", row)
 
 
 def test_the_learning_curve_in_the_readme_is_the_committed_one() -> None:
