@@ -141,7 +141,7 @@ def prepared(folder: Path, multi_label: bool = False) -> Project:
     """Returns a clone that is ready to make a recipe `ust` and a recipe `uda`: split, encoders and texts without labels."""
     project = set_up(clone(folder / "project"), multi_label)
     recipes = {name: {"encoder": "adapted", "method": name} for name in ("supervised", "ust", "uda")}
-    project.params(model__base=str(tiny.model(folder / "source")), adapt__epochs=1, recipes=recipes, **SETTINGS)
+    project.params(model__base=str(tiny.model(folder / "source")), adapt__epochs=1, recipes=recipes, further={}, **SETTINGS)
     for name in ("base", "adapt", "unlabelled"):
         run(project.folder, name)
     (project.folder / "data/split/test.csv").rename(project.folder / "test.csv")  # whoever reads it now fails
