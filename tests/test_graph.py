@@ -132,6 +132,9 @@ def test_nothing_that_learns_ever_depends_on_the_test_set() -> None:
 def test_no_output_is_kept_out_of_the_cache() -> None:
     for name in STAGES | STUDIES:
         for entry in body(name).get("outs", []):
+            if name == "labelers/finetune":  # there by default and run by few: in the cache, it would fail every other `dvc checkout`
+                assert entry == {"models/labeler/${key}": {"cache": False}}
+                continue
             assert not isinstance(entry, dict) or "cache" not in next(iter(entry.values())), f"{name}: {entry}"
             assert not isinstance(entry, dict) or "persist" not in next(iter(entry.values())), f"{name}: {entry}"
 
