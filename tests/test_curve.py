@@ -286,7 +286,7 @@ def test_an_encoder_that_nobody_brought_is_named_with_what_brings_it(here: Small
     here.params(bases={"big": "hf:some/model@main"}, further={"large": {"encoder": "big", "method": "nearest"}})
     here.params(learning_curve__recipes=["baseline", "large"])
     done = CliRunner().invoke(study.main, [])
-    assert done.exit_code == 1 and "models/encoder/big: no such model" in done.output and "dvc.yaml:bring@big" in done.output
+    assert done.exit_code == 1 and "models/encoder/big: no such model" in done.output and "dvc repro bring@big" in done.output
 
 
 def test_a_library_that_is_not_there_is_missed_at_once(here: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from labelrounds import calibration, classifier, curve, examples, files, labelers, methods, params, plots, runtime, scores, tables, unlabelled
 from labelrounds.errors import Command, UserError, at, did_you_mean
 from labelrounds.labelers import linear
-from labelrounds.llm import shots
+from labelrounds.llm import prompt, shots
 from labelrounds.methods import prompted, setfit
 from labelrounds.scratch import scratch
 
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def check(settings):
-    """Raises a UserError for a recipe that is not there, or whose library is not: now, not after the hours before its turn."""
+    """Raises a UserError for a recipe that is not there, or lacks something: now, not after the hours before its turn."""
     known = [*settings.all_recipes, *settings.prompts, BASELINE]
     for name in [*settings.learning_curve.recipes, settings.learning_curve.against, *settings.learning_curve.only]:
         if name not in known:
@@ -67,14 +67,13 @@ def check(settings):
                 f'{at(params.PATH, params.line_of("learning_curve"))}: learning_curve names the recipe "{name}", which is not there.'
                 f"{did_you_mean(name, known)} Expected one of: {', '.join(known)}."
             )
+    for asked in (settings.prompts[name] for name in settings.learning_curve.recipes if name in settings.prompts):
+        prompt.read(asked.prompt, settings.labelled_task(), asked.form, asked.max_characters)
     if any(settings.all_recipes[name].method == "setfit" for name in recipes_of(settings)):
         setfit.check_installed()
     for name in encoders_of(settings):
         if not (methods.ENCODERS / name / files.MANIFEST).is_file():
-            raise UserError(
-                f"{at(methods.ENCODERS / name)}: no such model, but a recipe of learning_curve begins at it. "
-                f"Run: dvc repro studies/labelers/dvc.yaml:bring@{name}"
-            )
+            raise UserError(f"{at(methods.ENCODERS / name)}: no such model, but a recipe of learning_curve begins at it. Run: dvc repro bring@{name}")
 
 
 def recipes_of(settings):
@@ -110,13 +109,13 @@ def plan(settings):
         learns = name == BASELINE or (asked or settings.all_recipes[name]).needs_labels
         own = [size for size in sizes if size in study.only.get(name, sizes) or (size == len(rounds) and name not in study.only)] if learns else [0]
         seeds = study.seeds if learns else study.seeds[:1]
-        said = {seed: what_is_asked(asked, dataclasses.replace(settings, seed=seed)) for seed in seeds} if asked else {}
+        said = what_is_asked(asked, settings) if asked else None
         wanted[name] = []
         for size in own:
             for seed in seeds:
                 ids = frozenset(curve.order(rounds, seed)[:size])
                 texts = [(i, train[i].cells["text"], train[i].cells[task.column]) for i in sorted(ids)]
-                decides = said[seed] if asked else what_decides(name, size, settings)
+                decides = said or what_decides(name, size, settings)
                 key = curve.key_of({"seed": seed, "train": texts, **sides, **decides})
                 wanted[name].append(Wanted(size, seed, key, ids))
     return wanted
@@ -150,7 +149,7 @@ def what_decides(name, size, settings):
 
 
 def what_is_asked(asked, settings):
-    """Returns the same for a prompt: guideline, model, and the texts that show what the model answers anyhow."""
+    """Returns what the result of a prompt depends on, but for labelled texts and the seed: guideline, model, and where the calibration texts come from."""
     known = dataclasses.asdict(prompted.what_is_asked(asked, settings))
     for unread in ("model", "seed", *(("encoder",) if asked.examples != shots.NEAREST else ())):  # `model` is a name that we gave it
         del known[unread]
@@ -158,7 +157,8 @@ def what_is_asked(asked, settings):
         "method": "prompted",
         "task": {"type": settings.task.type, "labels": settings.task.labels},
         "prompt": files.folder_digests(asked.prompt),
-        "sample": sorted(prompted.draw(asked, settings).items()),
+        "pool": files.sha256(settings.data.pool),
+        "heldout": files.sha256(prompted.HELDOUT),
         "max_length": settings.model.max_length,
     }
 
