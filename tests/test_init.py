@@ -53,12 +53,21 @@ def test_the_demo_goes_and_the_users_texts_and_labels_come(fresh: Project) -> No
     found = params(fresh)
     assert found["task"] == {"type": "multi-class", "labels": ["complaint", "praise"]}
     assert found["data"] == {"pool": "data/pool.csv", "text_column": "text"}
-    assert found["prompts"] == found["language_models"] == {} and "llm-zero-shot" not in found["learning_curve"]["recipes"], (
-        "the demo's guideline speaks of the demo's labels"
-    )
     assert fresh.read("data/pool.csv") == POOL
     assert fresh.run("git", "log", "--format=%H").stdout == history
     assert not list(fresh.folder.rglob("data/.gitignore")), "the root .gitignore is the only one"
+
+
+def test_prompts_with_the_demos_guideline_go_and_others_stay(fresh: Project) -> None:
+    sentiment, own = ({"model": model, "prompt": f"studies/llm/prompts/{folder}"} for model, folder in (("small", "sentiment"), ("large", "own")))
+    models = {name: {"server": "http://localhost:1/v1", "model": name} for name in ("small", "large")}
+    fresh.params(
+        language_models=models, prompts={"asked": sentiment, "mine": own}, deploy="asked", learning_curve__recipes=["vanilla", "asked", "mine"]
+    )
+    given(fresh)
+    found = params(fresh)
+    assert found["prompts"] == {"mine": own} and found["language_models"] == {"large": models["large"]}, "its guideline speaks of the demo's labels"
+    assert found["deploy"] == "adapted" and found["learning_curve"]["recipes"] == ["vanilla", "mine"]
 
 
 def test_labels_of_pool_texts_go_by_id_and_other_texts_are_carried_by_the_round(fresh: Project) -> None:
