@@ -198,3 +198,25 @@ def test_the_deployed_labeler_answers_on_the_command_line(chinese) -> None:
     text = next(iter(answers))
     assert text in project.run("labelrounds", "label", text).stdout
     assert json.loads(project.run("labelrounds", "label", "--json", text).stdout)["label"] in tiny.CHINESE
+
+
+def test_a_studys_labeler_that_is_deployed_belongs_to_the_round(tmp_path: Path) -> None:
+    recipe = {"encoder": "vanilla", "method": "nearest"}
+    project = new_project(tmp_path, adapt__epochs=0, recipes={}, further={"near": recipe, "idle": recipe}, deploy="near", suspects__judge="none")
+    texts = tiny.texts(160, seed=5)
+    table(project.folder / "pool.csv", ["text"], ([text] for text, _ in texts))
+    table(project.folder / "labels.csv", ["text", "label"], texts[:100])
+    project.run("labelrounds", "init", "--pool", "pool.csv", "--labelled", "labels.csv")
+    ran = stages_run(project.run("dvc", "repro").stdout)
+    assert {"studies/labelers/dvc.yaml:finetune@near", "studies/labelers/dvc.yaml:evaluate@near", "predict", "report"} <= set(ran)
+    assert not [name for name in ran if name.endswith("@idle")]
+    assert (
+        "the deployed labeler reaches a macro-F1 of" in project.read("metrics/report.html")
+        and "near *" in project.run("labelrounds", "results").stdout
+    )
+    project.run("dvc", "checkout")
+    assert not stages_run(project.run("dvc", "repro").stdout)
+    project.run("dvc", "repro", "studies/labelers/dvc.yaml")
+    assert "idle" in project.run("labelrounds", "results").stdout and not stages_run(project.run("dvc", "repro").stdout), (
+        "a study makes nothing stale"
+    )

@@ -148,6 +148,7 @@ def test_every_metric_and_plot_is_kept_in_git() -> None:
 
 def test_the_report_hears_of_every_metric_and_of_all_that_it_reads() -> None:
     deps = paths("report", "deps")
+    assert "metrics/${deploy}.json" in deps, "a study's labeler may be deployed"
     for name in PIPELINE["stages"]:
         for metric in paths(name, "metrics"):
             told = any(out.startswith("data/evaluated/") for out in paths(name, "outs"))  # a receipt: the recipes' names are not known here
