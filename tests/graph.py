@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+IS_DEMO = (ROOT / "data/dvc.yaml").is_file()  # `labelrounds init` removes it
 
 
 def module_path(name: str) -> Path | None:
