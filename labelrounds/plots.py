@@ -219,7 +219,7 @@ def heat(name: str, said: str, labels: Sequence[str], counts: np.ndarray) -> tup
 def learning_curve(path: Path, rows: Sequence[tuple[Any, ...]], n_test: int) -> None:
     """Writes the curve of macro-F1 by labels, a line per recipe with a band of one deviation over its seeds.
 
-    rows : those of `curve.SUMMARY`; a recipe that needs no labels is a level line
+    rows : those of `curve.SUMMARY`; a recipe that needs no labels is a level line, one at a single size a diamond over the lines
     """
     import matplotlib
 
@@ -233,9 +233,13 @@ def learning_curve(path: Path, rows: Sequence[tuple[Any, ...]], n_test: int) -> 
             line = [row for row in rows if row[1] == name and row[0]]
             sizes, means = [row[0] for row in line], [row[3] for row in line]
             level = any(row[1] == name and not row[0] for row in rows)
+            deviations = [row[4] for row in line if row[4] is not None] if not level else []
+            if len(line) == 1:  # a band and a line need two sizes
+                axes.errorbar(sizes, means, deviations or None, label=name, fmt="D", markersize=6, markeredgecolor="white", capsize=3, zorder=3)
+                continue
             drawn = axes.plot(sizes, means, label=name, linestyle="--" if level else "-", marker=None if level else "o", markersize=3.5)
-            if all(row[4] is not None for row in line):
-                bottom, top = [row[3] - row[4] for row in line], [row[3] + row[4] for row in line]
+            if len(deviations) == len(line):
+                bottom, top = np.array(means) - deviations, np.array(means) + deviations
                 axes.fill_between(sizes, bottom, top, color=drawn[0].get_color(), alpha=0.15, linewidth=0)
         ticks = sorted({row[0] for row in rows if row[0]})
         axes.set_xscale("log")

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import curve, encoders, files, params, scores
+from labelrounds import curve, encoders, files, params, plots, scores
 from labelrounds.schema import Task
 from studies.learning_curve import curve as study
 from tests import tiny
@@ -294,6 +294,15 @@ def test_a_library_that_is_not_there_is_missed_at_once(here: SmallProject, monke
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     done = CliRunner().invoke(study.main, [])
     assert done.exit_code == 1 and 'pip install "labelrounds[setfit]"' in done.output and not curve.POINTS.exists()
+
+
+def test_a_recipe_at_a_single_size_is_drawn_over_the_lines_as_one_point_with_its_deviation(tmp_path: Path) -> None:
+    lines = [(size, "vanilla", 3, 0.5, 0.1) for size in (50, 100, 200)]
+    level = [(size, "zero", 1, 0.4, None) for size in (0, 50, 100, 200)]
+    plots.learning_curve(tmp_path / "curve.svg", [*lines, *level, (100, "setfit", 3, 0.5, 0.1)], 100)
+    axes, legend = (tmp_path / "curve.svg").read_text(encoding="utf-8").split('id="legend_1"')
+    bar, diamond = axes.index('stroke: #2ca02c; stroke-width: 1.5"/>'), axes.index("fill: #2ca02c; stroke: #ffffff")
+    assert max(axes.rindex("#1f77b4"), axes.rindex("#ff7f0e")) < bar < diamond and ">setfit<" in legend
 
 
 @pytest.mark.slow
