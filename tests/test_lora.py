@@ -128,7 +128,9 @@ def test_a_layer_that_the_model_lacks_is_named_with_those_it_has(here: SmallProj
 
 @pytest.mark.slow
 @pytest.mark.parametrize("multi_label", [False, True], ids=["multi-class", "multi-label"])
-def test_setfit_learns_from_few_labels_and_gives_the_same_bytes_again(here: SmallProject, multi_label: bool) -> None:
+def test_setfit_learns_from_few_labels_and_gives_the_same_bytes_again(
+    here: SmallProject, multi_label: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
     recipe(here, "bert", method="setfit")
     here.params(setfit__steps=100, setfit__learning_rate=2e-3, setfit__batch_size=8, setfit__inverse_regularization=100.0)
     if multi_label:
@@ -136,6 +138,7 @@ def test_setfit_learns_from_few_labels_and_gives_the_same_bytes_again(here: Smal
         for name, rows in (("train", tiny.multi_label_texts(90)), ("valid", tiny.multi_label_texts(130)[90:])):
             here.table(f"{name}.csv", ["id", "text", "labels"], ((str(n), text, ";".join(labels) or "-") for n, (text, labels) in enumerate(rows)))
     job = make(here)
+    assert "100/100" in capfd.readouterr().err, "progress is shown"
     found = labelers.load(job.out, job.machine)
     _, valid = job.examples()
     task = found.card.schema

@@ -47,6 +47,7 @@ def tune(encoder: encoders.Encoder, train: Examples, job: Job) -> Any:
     check_installed()
     import setfit
     from sentence_transformers import SentenceTransformer
+    from transformers.trainer_callback import ProgressCallback
 
     settings, task = job.settings.setfit, job.settings.labelled_task()
     body = SentenceTransformer(str(encoder.folder), device=job.machine.device, local_files_only=True, trust_remote_code=False)
@@ -70,5 +71,7 @@ def tune(encoder: encoders.Encoder, train: Examples, job: Job) -> Any:
         model = setfit.SetFitModel(model_body=body, multi_target_strategy="one-vs-rest" if task.multi_label else None)
         logging.getLogger("setfit").setLevel(logging.ERROR)
         with contextlib.redirect_stdout(io.StringIO()):  # the Trainer's notes; its progress goes to the standard error
-            setfit.Trainer(model=model, args=arguments).train_embeddings(train.texts, labels, args=arguments)
+            trainer = setfit.Trainer(model=model, args=arguments)
+            trainer.add_callback(ProgressCallback)  # absent by itself: transformers' own progress is off
+            trainer.train_embeddings(train.texts, labels, args=arguments)
     return body[0].auto_model
