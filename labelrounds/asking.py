@@ -1,5 +1,6 @@
 """One question to a labeler: what does it make of these texts?"""
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterator
@@ -38,7 +39,8 @@ def answers(texts: list[str], name: str, settings: params.Params, as_json: bool)
     if known and name not in known:
         raise UserError(f'there is no labeler "{name}".{did_you_mean(name, known)} There are: {", ".join(known)}.')
     labeler = labelers.load(folder, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
-    task, scores = labeler.card.schema, labeler.scores(texts, settings.predict.batch_size)
+    with contextlib.redirect_stdout(sys.stderr):  # what a prompt says of its requests is no answer
+        task, scores = labeler.card.schema, labeler.scores(texts, settings.predict.batch_size)
     decided, sure = labelers.decide(scores, labeler.card), labelers.confidence(scores, labeler.card)
     width = max((len(task.spell(labels)) for labels in decided), default=0)
     for text, labels, certain, row in zip(texts, decided, sure, scores, strict=True):

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from labelrounds import encoders, files, labelers, params, runtime, scores, tables
+from labelrounds import cli, encoders, files, labelers, params, runtime, scores, tables
 from labelrounds.errors import UserError
 from labelrounds.labelers import prompted, transformer
 from labelrounds.llm import answers, local, prompt
@@ -182,6 +182,13 @@ def test_texts_are_labelled_and_measured_from_the_kept_responses_alone(here: Sma
     stage("language_model", "tiny")
     encoded = here.folder / "studies/llm/models/tiny/model.safetensors"
     assert "requests" not in ask(here) and published() == bytes_of and encoded.is_file(), "a second run asks nothing twice"
+
+
+def test_on_the_command_line_only_answers_go_to_the_standard_output(here: SmallProject) -> None:
+    ask(here)
+    said = CliRunner().invoke(cli.main, ["label", "--labeler", "mine", "--json", "nobody asked this", "nor this"], catch_exceptions=False)
+    assert [json.loads(line)["text"] for line in said.stdout.splitlines()] == ["nobody asked this", "nor this"]
+    assert "2 requests" in said.stderr and "2 answered" in said.stderr
 
 
 def test_a_response_does_not_depend_on_what_else_is_asked(here: SmallProject) -> None:
