@@ -67,7 +67,7 @@ def repeats(n: int, finetune: Finetune) -> int:
     return max(1, -(-finetune.min_steps // steps))
 
 
-def new(encoder: encoders.Encoder, card: labelers.Card, machine: Runtime, adapters: Lora | None, gold: np.ndarray) -> Any:
+def new(encoder: encoders.Encoder, card: labelers.Card, machine: Runtime, low_rank: Lora | None, gold: np.ndarray) -> Any:
     """Returns the encoder with a new head, and adapters where they are asked for, drawn from the runtime's seed whatever was drawn before.
 
     gold : the training labels, a 0/1 array of shape (n, n_labels)
@@ -75,14 +75,14 @@ def new(encoder: encoders.Encoder, card: labelers.Card, machine: Runtime, adapte
     import torch
 
     torch.manual_seed(machine.seed)
-    options = lora.quantisation(adapters)
+    options = lora.quantisation(low_rank)
     model = encoders.load_classifier(encoder, card.schema, machine, **options)
     if card.schema.multi_label:
         begin_at_frequencies(model, gold)
     if not options:  # a model in four bits is where it belongs already
         model.to(machine.device)
     encoders.check_length(model, card.max_length)
-    return model if adapters is None else lora.wrap(model, adapters)
+    return model if low_rank is None else lora.wrap(model, low_rank)
 
 
 def begin_at_frequencies(model: Any, gold: np.ndarray) -> None:

@@ -121,8 +121,8 @@ def read_side(revision: str | Commit | None, labeler: str) -> Side:
             what = "Run `dvc repro` first." if commit is None else "Choose a commit that was made after a `dvc repro`."
             raise UserError(f"there are no predictions on test texts {place}: no file metrics/NAME/test.csv. {what}")
         raise UserError(f'no labeler "{labeler}" was measured {place}.{did_you_mean(labeler, measured)} Measured there: {", ".join(measured)}.')
-    reader = csv.DictReader(io.StringIO(content, newline=""))
-    found = reader.fieldnames or []
+    said = csv.DictReader(io.StringIO(content, newline=""))
+    found = said.fieldnames or []
     if lacking := [name for name in ("id", "gold", "predicted") if name not in found]:
         raise UserError(f'{path} {place}: there is no column "{lacking[0]}". Found: {", ".join(found)}. Run `dvc repro` to write it anew.')
     kind, labels = _task(revisions.read(commit, "params.yaml") or "")
@@ -130,8 +130,8 @@ def read_side(revision: str | Commit | None, labeler: str) -> Side:
         raise UserError(f"params.yaml {place} has no task.type and task.labels that labelrounds reads. Choose another revision.")
     task = Task(kind, tuple(name.removeprefix("score_") for name in found if name.startswith("score_")) or labels)
     gold, predicted = {}, {}
-    for row in reader:
-        where = f"{path}:{reader.line_num} {place}"
+    for row in said:
+        where = f"{path}:{said.line_num} {place}"
         gold[row["id"]] = task.parse(row["gold"] or "", where)
         predicted[row["id"]] = task.parse(row["predicted"] or "", where)
     return Side(commit, labeler, task, gold, predicted, lineage.parameters(commit, labeler))

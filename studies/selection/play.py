@@ -60,7 +60,7 @@ def main(folder, gold, test, further, encoder, recipe, strategies, first, size, 
         if recipe == "baseline":
             raise UserError("--pool is for adapting an encoder, and the baseline has none. Add --recipe supervised, or leave --pool out.")
         encoder = adapted(folder.resolve() / "adapted", base, encoder, task, texts, further, measured)
-    results = []
+    played = []
     with tqdm(total=len(chosen) * seeds * (later + 1), desc="rounds", unit="round") as bar:
         for seed in range(1, seeds + 1):
             for strategy in chosen:
@@ -73,9 +73,9 @@ def main(folder, gold, test, further, encoder, recipe, strategies, first, size, 
                     with contextlib.chdir(place):
                         rows = play(texts, measured, strategy, seed, first, later, recipe, bar)
                     files.write_csv(done, COLUMNS, rows)
-                results += [row.cells for row in tables.rows(done)]
-    files.write_csv(folder / "results.csv", COLUMNS, ([row[name] for name in COLUMNS] for row in results))
-    show(results, chosen, len(measured))
+                played += [row.cells for row in tables.rows(done)]
+    files.write_csv(folder / "results.csv", COLUMNS, ([row[name] for name in COLUMNS] for row in played))
+    show(played, chosen, len(measured))
 
 
 def read_gold(path):
@@ -197,10 +197,10 @@ def measure(recipe, measured, settings):
     return scores.summary(measured.gold, scores.indicator(labelers.decide(found, labeler.card), task), found, task)
 
 
-def show(results, chosen, n_test):
+def show(played, chosen, n_test):
     """Prints macro-F1 by labels and strategy, mean and deviation over the seeds, and each one's paired lead over random."""
     cells = {}
-    for row in results:
+    for row in played:
         cells.setdefault((int(row["labels"]), row["strategy"]), {})[row["seed"]] = 100 * float(row["f1_macro"])
     lines = []
     for labels in sorted({labels for labels, _ in cells}):
