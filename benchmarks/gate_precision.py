@@ -18,9 +18,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import calibration, demo, encoders, gate, labelers, params, pool, runtime, scores, tables
+from labelrounds import calibration, demo, encoders, gate, labelers, pool, runtime, scores
+from labelrounds.core import params, tables
+from labelrounds.core.task import Task
 from labelrounds.labelers import linear, transformer
-from labelrounds.schema import Task
 
 TASK = Task("multi-class", ("negative", "neutral", "positive"))
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)

@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import demo, examples, label_errors, params, pool, scores, tables
+from labelrounds import demo, examples, label_errors, pool, scores
+from labelrounds.core import params, tables
 from stages import suspects
 
 FIRST = 0.1

@@ -14,8 +14,9 @@ from typing import Any
 import click
 import numpy as np
 
-from labelrounds import dropout, encoders, params, pool, runtime, training, vocabulary
-from labelrounds.schema import MULTI_CLASS, Task
+from labelrounds import dropout, encoders, pool, runtime, training, vocabulary
+from labelrounds.core import params
+from labelrounds.core.task import MULTI_CLASS, Task
 
 
 @click.command()

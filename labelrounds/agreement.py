@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelrounds import bootstrap, rounds, scores
-from labelrounds.schema import Task
+from labelrounds.core.task import Task
 
 UNNAMED = "(not named)"
 

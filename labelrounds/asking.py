@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from labelrounds import labelers, params, pool, runtime, tables
-from labelrounds.errors import UserError, at, did_you_mean
+from labelrounds import labelers, pool, runtime
+from labelrounds.core import params, tables
+from labelrounds.core.errors import UserError, at, did_you_mean
 
 
 def read_texts(texts: tuple[str, ...], source: str | None, settings: params.Params) -> list[str]:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from labelrounds import files, params, pool, queue, rounds, tables
-from labelrounds.errors import UserError, at
-from labelrounds.schema import Task
+from labelrounds import pool, queue, rounds
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import UserError, at
+from labelrounds.core.task import Task
 
 FOLDER = Path("data/audits")
 DRAWN = FOLDER / "drawn"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from labelrounds import encoders
-from labelrounds.errors import UserError, at
+from labelrounds.core.errors import UserError, at
 from labelrounds.runtime import Runtime, autocast
 from labelrounds.texts import text_id
 from labelrounds.training import pad

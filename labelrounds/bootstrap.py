@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds.schema import Task
+from labelrounds.core.task import Task
 
 RESAMPLES = 2000
 LEVEL = 0.95

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from labelrounds import calibration, encoders, labelers, lora, scores, training
+from labelrounds.core.params import Finetune, Lora
+from labelrounds.core.task import Task
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
-from labelrounds.params import Finetune, Lora
 from labelrounds.runtime import Runtime
-from labelrounds.schema import Task
 
 
 def train(

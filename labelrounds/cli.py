@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from labelrounds.errors import Command, UserError, at
+from labelrounds.core.errors import Command, UserError, at
 
 
 class Commands(click.Group):
@@ -22,7 +22,7 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from labelrounds.errors import did_you_mean
+            from labelrounds.core.errors import did_you_mean
 
             error.message += did_you_mean(args[0], self.commands)
             raise
@@ -71,7 +71,8 @@ def draw(n: int, file: Path) -> None:
 
     Only rounds drawn so may be holdout rounds, since only they represent the pool.
     """
-    from labelrounds import params, queue
+    from labelrounds import queue
+    from labelrounds.core import params
     from labelrounds.drawing import draw_at_random
 
     settings = params.load()
@@ -94,7 +95,8 @@ def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) ->
     """
     from dataclasses import replace
 
-    from labelrounds import audits, drawing, params, queue, rounds
+    from labelrounds import audits, drawing, queue, rounds
+    from labelrounds.core import params
 
     settings = params.load()
     task = settings.labelled_task()
@@ -131,7 +133,7 @@ def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) ->
 
 def show_how_to_label(file: Path, settings: Any) -> None:
     """Says what to type into the file and what to do then."""
-    from labelrounds import params
+    from labelrounds.core import params
 
     task = settings.labelled_task() if settings.task.labels else None
     if task is None:
@@ -153,7 +155,8 @@ def import_(files: tuple[Path, ...], annotator: str | None) -> None:
 
     Rows without a label are left out and counted. Labels that a round holds already are not written twice.
     """
-    from labelrounds import importing, params
+    from labelrounds import importing
+    from labelrounds.core import params
 
     done = importing.import_labels(files, annotator, params.load())
     if done.known:
@@ -186,7 +189,8 @@ def audit(n: int, file: Path) -> None:
     reports the realised precision with its exact interval (metrics/audit.json), and lets less through where it is
     below the promise.
     """
-    from labelrounds import audits, params
+    from labelrounds import audits
+    from labelrounds.core import params
 
     settings = params.load()
     count, size = audits.draw(n, file, settings)
@@ -197,7 +201,8 @@ def audit(n: int, file: Path) -> None:
 @main.command()
 def status() -> None:
     """Count the labels per round, per label and per person, and say what comes next."""
-    from labelrounds import params, reckoning
+    from labelrounds import reckoning
+    from labelrounds.core import params
 
     reckoning.show_labels(params.load())
 
@@ -205,7 +210,8 @@ def status() -> None:
 @main.command()
 def results() -> None:
     """Show each labeler's F1 on the test set, how much of the pool is labelled, and where the queue lies."""
-    from labelrounds import params, reckoning
+    from labelrounds import reckoning
+    from labelrounds.core import params
 
     reckoning.show_results(params.load())
 
@@ -225,7 +231,8 @@ def compare(revision: str | None, other: str | None, labeler: str | None, agains
     """
     import json
 
-    from labelrounds import compare, params
+    from labelrounds import compare
+    from labelrounds.core import params
 
     settings = params.load()
     if as_json and as_markdown:
@@ -250,7 +257,8 @@ def history(labeler: str | None, as_json: bool, path: Path | None) -> None:
     """Show what each round bought: macro-F1 with its interval, from git history."""
     import json
 
-    from labelrounds import history, params
+    from labelrounds import history
+    from labelrounds.core import params
 
     settings = params.load()
     name = labeler or settings.deploy
@@ -268,7 +276,8 @@ def history(labeler: str | None, as_json: bool, path: Path | None) -> None:
 @click.option("--no-texts", is_flag=True, help="Leave out all texts and the names of people, so that the page may leave.")
 def report(file: Path, no_texts: bool) -> None:
     """Write the page of metrics/report.html to FILE: one HTML file that needs no network."""
-    from labelrounds import files, params, report
+    from labelrounds import report
+    from labelrounds.core import files, params
 
     report.check_target(file)
     project = report.project_of(params.load(), not no_texts)
@@ -280,7 +289,8 @@ def report(file: Path, no_texts: bool) -> None:
 @main.command()
 def curve() -> None:
     """Show the learning curve: F1 by number of labels, and what the recipes gain over each other."""
-    from labelrounds import params, reckoning
+    from labelrounds import reckoning
+    from labelrounds.core import params
 
     reckoning.show_curve(params.load())
 
@@ -292,7 +302,8 @@ def curve() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per text, with every label's score.")
 def label(texts: tuple[str, ...], source: str | None, name: str | None, as_json: bool) -> None:
     """Say what the deployed labeler makes of TEXTS, with its confidence."""
-    from labelrounds import asking, params
+    from labelrounds import asking
+    from labelrounds.core import params
 
     settings = params.load()
     wanted = asking.read_texts(texts, source, settings)

@@ -12,13 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from labelrounds import bootstrap, examples, lineage, pool, revisions, scores, tables
+from labelrounds import bootstrap, examples, lineage, pool, scores
 from labelrounds.bootstrap import Change
-from labelrounds.errors import UserError, did_you_mean
-from labelrounds.params import Params
+from labelrounds.core import revisions, tables
+from labelrounds.core.errors import UserError, did_you_mean
+from labelrounds.core.params import Params
+from labelrounds.core.revisions import Commit
+from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
 from labelrounds.reckoning import table
-from labelrounds.revisions import Commit
-from labelrounds.schema import MULTI_CLASS, MULTI_LABEL, Task
 
 NAMES = {"f1_macro": "macro-F1", "f1_micro": "micro-F1", "accuracy": "accuracy", "jaccard": "Jaccard"}
 SHOWN = 10  # flipped texts of each kind on the screen

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import bootstrap, classifier, encoders, files, labelers, scores, training
+from labelrounds import bootstrap, classifier, encoders, labelers, scores, training
+from labelrounds.core import files
+from labelrounds.core.params import Finetune, Uda
+from labelrounds.core.task import Task
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
-from labelrounds.params import Finetune, Uda
 from labelrounds.runtime import Runtime
-from labelrounds.schema import Task
 from labelrounds.unlabelled import Unlabelled
 
 NONE, LINEAR, EXP, LOG = SCHEDULES = ("none", "linear", "exp", "log")

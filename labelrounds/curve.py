@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import files, scores
-from labelrounds.schema import Task
+from labelrounds import scores
+from labelrounds.core import files
+from labelrounds.core.task import Task
 
 POINTS = Path("studies/learning_curve/points")
 LIBRARIES = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy")

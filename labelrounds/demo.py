@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from labelrounds import downloads, files, tables
-from labelrounds.errors import UserError, at
+from labelrounds.core import downloads, files, tables
+from labelrounds.core.errors import UserError, at
 from labelrounds.queue import harmless, literal, restored
 from labelrounds.texts import text_id
 

@@ -6,8 +6,9 @@ from collections import Counter
 
 import numpy as np
 
-from labelrounds import audits, examples, params, pool, queue, rounds, tables
-from labelrounds.errors import UserError, at
+from labelrounds import audits, examples, pool, queue, rounds
+from labelrounds.core import params, tables
+from labelrounds.core.errors import UserError, at
 from labelrounds.texts import near_duplicate_key
 
 

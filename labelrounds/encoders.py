@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelrounds import downloads, files, gguf
-from labelrounds.errors import UserError, at
+from labelrounds import gguf
+from labelrounds.core import downloads, files
+from labelrounds.core.errors import UserError, at
 from labelrounds.runtime import PAD_TO, Runtime
 
 MASKED, CAUSAL = "masked", "causal"

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from labelrounds import scores, tables
-from labelrounds.errors import no_labels
-from labelrounds.schema import Task
+from labelrounds import scores
+from labelrounds.core import tables
+from labelrounds.core.errors import no_labels
+from labelrounds.core.task import Task
 
 SPLIT = Path("data/split")
 TRAIN, VALID, TEST = SPLIT / "train.csv", SPLIT / "valid.csv", SPLIT / "test.csv"

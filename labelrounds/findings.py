@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import bootstrap, plots, scores, tables
-from labelrounds.errors import UserError, at
-from labelrounds.schema import SEPARATOR, Task
+from labelrounds import bootstrap, plots, scores
+from labelrounds.core import tables
+from labelrounds.core.errors import UserError, at
+from labelrounds.core.task import SEPARATOR, Task
 from labelrounds.wording import score
 
 METRICS = Path("metrics")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from labelrounds import runtime
-from labelrounds.errors import UserError
+from labelrounds.core.errors import UserError
 
 
 def unpack(path: Path, folder: Path, name: str) -> None:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelrounds import bootstrap, files, revisions, scores
+from labelrounds import bootstrap, scores
 from labelrounds.bootstrap import Change
 from labelrounds.compare import Side, compare, read_side, span
-from labelrounds.errors import UserError, at
+from labelrounds.core import files, revisions
+from labelrounds.core.errors import UserError, at
+from labelrounds.core.revisions import Commit
 from labelrounds.reckoning import table
-from labelrounds.revisions import Commit
 
 SPLIT = "metrics/split.json"
 

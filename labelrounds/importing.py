@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelrounds import audits, files, params, pool, queue, rounds, snapshots
-from labelrounds.errors import UserError, at, first_of
-from labelrounds.schema import Task
+from labelrounds import audits, pool, queue, rounds, snapshots
+from labelrounds.core import files, params
+from labelrounds.core.errors import UserError, at, first_of
+from labelrounds.core.task import Task
 
 
 @dataclass(frozen=True)

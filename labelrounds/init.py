@@ -14,10 +14,11 @@ from typing import Any
 
 import click
 
-from labelrounds import audits, curve, files, importing, params, pool, rounds, snapshots, tables
-from labelrounds.errors import UserError, at, did_you_mean
+from labelrounds import audits, curve, importing, pool, rounds, snapshots
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import UserError, at, did_you_mean
+from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
 from labelrounds.rounds import FALSE, TRUE
-from labelrounds.schema import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
 from labelrounds.texts import text_id
 
 TEXT_NAMES = (

@@ -3,8 +3,8 @@
 from functools import cache
 from typing import Any
 
-from labelrounds import revisions
-from labelrounds.revisions import Commit
+from labelrounds.core import revisions
+from labelrounds.core.revisions import Commit
 
 
 def parameters(commit: Commit | None, labeler: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from labelrounds import files
-from labelrounds.errors import UserError
-from labelrounds.params import Lora
+from labelrounds.core import files
+from labelrounds.core.errors import UserError
+from labelrounds.core.params import Lora
 
 ADAPTER = "adapter"
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import files
+from labelrounds.core import files
 
 # matplotlib knows no CSS: each of these stands for one of the page's colours until the drawing is done.
 INK, ACCENT, SECOND, FAINT = "#010101", "#010102", "#010103", "#010104"

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelrounds import tables
-from labelrounds.errors import UserError, at, did_you_mean
+from labelrounds.core import tables
+from labelrounds.core.errors import UserError, at, did_you_mean
 from labelrounds.texts import text_id
 
 GROUP = "group"  # rows with the same group (a document, a customer) land on one side of the split

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelrounds import files, pool, tables
-from labelrounds.errors import UserError, at
-from labelrounds.schema import Task
+from labelrounds import pool
+from labelrounds.core import files, tables
+from labelrounds.core.errors import UserError, at
+from labelrounds.core.task import Task
 from labelrounds.texts import near_duplicate_key
 
 PATH = Path("data/queue/next.csv")

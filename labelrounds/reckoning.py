@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from labelrounds import curve, params, pool, queue, rounds, tables
+from labelrounds import curve, pool, queue, rounds
+from labelrounds.core import params, tables
 
 METRICS = Path("metrics")
 PAGE = METRICS / "report.html"

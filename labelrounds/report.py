@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labelrounds import findings
-from labelrounds.errors import UserError, at
+from labelrounds.core.errors import UserError, at
 from labelrounds.findings import CRITERIA, HISTORY, METRICS, SUSPECTS, TEST, TRAIN, VALID, Project, read_csv, read_json
 from labelrounds.wording import cut, digits, many, number, percent, score, shown, span
 

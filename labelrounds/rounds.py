@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelrounds import tables
-from labelrounds.errors import UserError, at, did_you_mean, first_of
-from labelrounds.schema import Task
+from labelrounds.core import tables
+from labelrounds.core.errors import UserError, at, did_you_mean, first_of
+from labelrounds.core.task import Task
 from labelrounds.texts import ID_PATTERN, text_id
 
 FOLDER = Path("data/rounds")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds.schema import Task
+from labelrounds.core.task import Task
 
 DIGITS = 6
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import bootstrap, classifier, dropout, encoders, files, labelers, scores, training
+from labelrounds import bootstrap, classifier, dropout, encoders, labelers, scores, training
+from labelrounds.core import files
+from labelrounds.core.params import Finetune, Ust
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
-from labelrounds.params import Finetune, Ust
 from labelrounds.runtime import Runtime
 from labelrounds.unlabelled import Unlabelled
 

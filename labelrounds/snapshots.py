@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from labelrounds import examples, files, labelers, params, rounds, tables
-from labelrounds.errors import UserError, at
+from labelrounds import examples, labelers, rounds
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import UserError, at
 
 FOLDER = Path("data/history")
 SHARDS = Path("data/predictions/shards")

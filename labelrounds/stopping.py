@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from labelrounds import agreement, bootstrap, scores
-from labelrounds.params import Stop
-from labelrounds.schema import Task
+from labelrounds.core.params import Stop
+from labelrounds.core.task import Task
 from labelrounds.snapshots import Snapshot
 
 REFERENCES = {

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import dropout, files, vocabulary
+from labelrounds import dropout, vocabulary
+from labelrounds.core import files
 from labelrounds.runtime import PAD_TO, Runtime, autocast
 
 IGNORED = -100  # torch's own mark for targets that do not count

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from labelrounds import tables
-from labelrounds.errors import UserError
+from labelrounds.core import tables
+from labelrounds.core.errors import UserError
 from labelrounds.texts import near_duplicate_key
 
 PATH = Path("data/unlabelled/texts.csv")

@@ -13,9 +13,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import encoders, files, params, pool, runtime, training
-from labelrounds.errors import Command, UserError
-from labelrounds.scratch import scratch
+from labelrounds import encoders, pool, runtime, training
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command, UserError
+from labelrounds.core.scratch import scratch
 from labelrounds.texts import near_duplicate_key
 
 HELDOUT = Path("data/split/heldout.txt")

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import agreement, files, params, rounds, scores, tables
-from labelrounds.errors import Command
+from labelrounds import agreement, rounds, scores
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command
 
 METRICS = Path("metrics")
 FEW = 10  # texts: two people who share fewer get no line of their own

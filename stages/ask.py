@@ -5,10 +5,11 @@ studies/llm/models/MODEL, the prompt's folder, data/split, data/pool, models/enc
 
 import click
 
-from labelrounds import examples, labelers, params
-from labelrounds.errors import Command
+from labelrounds import examples, labelers
+from labelrounds.core import params
+from labelrounds.core.errors import Command
+from labelrounds.core.scratch import scratch
 from labelrounds.methods import prompted
-from labelrounds.scratch import scratch
 
 
 @click.command(cls=Command)

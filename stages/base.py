@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from labelrounds import encoders, params, runtime
-from labelrounds.errors import Command
+from labelrounds import encoders, runtime
+from labelrounds.core import params
+from labelrounds.core.errors import Command
 
 OUT = Path("models/encoder/vanilla")
 

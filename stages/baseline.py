@@ -5,8 +5,9 @@ data/split/{train,valid}.csv ──► models/labeler/baseline
 
 import click
 
-from labelrounds import calibration, examples, files, labelers, params
-from labelrounds.errors import Command
+from labelrounds import calibration, examples, labelers
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
 from labelrounds.labelers import linear
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from labelrounds import bootstrap, calibration, examples, files, labelers, params, runtime, scores
-from labelrounds.errors import Command
+from labelrounds import bootstrap, calibration, examples, labelers, runtime, scores
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
 
 METRICS = Path("metrics")
 RELIABILITY = ["scores", "bin", "n", "confidence", "right"]

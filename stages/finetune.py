@@ -5,9 +5,10 @@ data/split/{train,valid}.csv, data/unlabelled, models/encoder/… ──► mode
 
 import click
 
-from labelrounds import examples, labelers, methods, params, runtime, unlabelled
-from labelrounds.errors import Command
-from labelrounds.scratch import scratch
+from labelrounds import examples, labelers, methods, runtime, unlabelled
+from labelrounds.core import params
+from labelrounds.core.errors import Command
+from labelrounds.core.scratch import scratch
 
 
 @click.command(cls=Command)

@@ -14,8 +14,9 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds import audits, examples, files, gate, labelers, params, pool, queue, runtime, scores, tables
-from labelrounds.errors import Command
+from labelrounds import audits, examples, gate, labelers, pool, queue, runtime, scores
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command
 
 SHARDS, LABELLED = audits.SHARDS, audits.LABELLED
 PEOPLE = examples.SPLIT / "labels.csv"

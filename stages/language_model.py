@@ -7,8 +7,9 @@ import shutil
 
 import click
 
-from labelrounds import encoders, files, params, runtime
-from labelrounds.errors import Command
+from labelrounds import encoders, runtime
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
 from labelrounds.labelers import prompted
 
 

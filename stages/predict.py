@@ -12,9 +12,10 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import files, labelers, params, pool, runtime
-from labelrounds.errors import Command
-from labelrounds.scratch import scratch
+from labelrounds import labelers, pool, runtime
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
+from labelrounds.core.scratch import scratch
 
 OUT = Path("data/predictions/shards")
 

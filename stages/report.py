@@ -5,8 +5,9 @@ metrics/, data/rounds, data/split/test.csv ──► metrics/report.html
 
 import click
 
-from labelrounds import files, params, report, rounds
-from labelrounds.errors import Command
+from labelrounds import report, rounds
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
 
 
 @click.command(cls=Command)

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import acquisition, files, labelers, params, pool, queue, rounds, runtime, tables
-from labelrounds.errors import Command
+from labelrounds import acquisition, labelers, pool, queue, rounds, runtime
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command
 from labelrounds.texts import near_duplicate_key
 
 SHARDS = Path("data/predictions/shards")

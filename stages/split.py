@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from labelrounds import files, holdout, params, pool, rounds
-from labelrounds.errors import Command, UserError, at, first_of, no_labels
+from labelrounds import holdout, pool, rounds
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command, UserError, at, first_of, no_labels
 
 OUT = Path("data/split")
 METRICS = Path("metrics")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from labelrounds import files, params, rounds, snapshots, stopping, tables
-from labelrounds.errors import Command
+from labelrounds import rounds, snapshots, stopping
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command
 
 METRICS = Path("metrics")
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import classifier, encoders, examples, files, label_errors, labelers, params, queue, rounds, runtime, scores
-from labelrounds.errors import Command
+from labelrounds import classifier, encoders, examples, label_errors, labelers, queue, rounds, runtime, scores
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
+from labelrounds.core.scratch import scratch
 from labelrounds.labelers import transformer
-from labelrounds.scratch import scratch
 from labelrounds.texts import near_duplicate_key
 
 METRICS = Path("metrics")

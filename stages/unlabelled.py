@@ -14,9 +14,10 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds import augmentation, encoders, files, params, pool, runtime, unlabelled
-from labelrounds.errors import Command
-from labelrounds.scratch import scratch
+from labelrounds import augmentation, encoders, pool, runtime, unlabelled
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
+from labelrounds.core.scratch import scratch
 from labelrounds.texts import near_duplicate_key
 
 HELDOUT = Path("data/split/heldout.txt")

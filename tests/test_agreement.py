@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelrounds import agreement, rounds
+from labelrounds.core.task import Task
 from labelrounds.rounds import CORRECTION, OPINION, Annotation, settle
-from labelrounds.schema import Task
 from labelrounds.texts import text_id
 from stages import agreement as stage
 from tests.small import FEWER, LABELS, PROPERTY, SmallProject, project, sentences

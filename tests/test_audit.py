@@ -8,9 +8,10 @@ import click.testing
 import numpy as np
 import pytest
 
-from labelrounds import audits, files, gate, init, labelers
+from labelrounds import audits, gate, init, labelers
+from labelrounds.core import files
+from labelrounds.core.task import Task
 from labelrounds.labelers import linear
-from labelrounds.schema import Task
 from labelrounds.texts import text_id
 from tests.small import LABELS, SmallProject, project, sentences
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from labelrounds import augmentation, files, params, unlabelled
-from labelrounds.errors import UserError
+from labelrounds import augmentation, unlabelled
+from labelrounds.core import files, params
+from labelrounds.core.errors import UserError
 from labelrounds.texts import near_duplicate_key, text_id
 from stages.unlabelled import draw
 from tests import small, tiny

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelrounds import bootstrap, scores
-from labelrounds.schema import Task
+from labelrounds.core.task import Task
 from tests.small import FEWER, LABELS
 
 CLASSES = Task("multi-class", tuple(LABELS))

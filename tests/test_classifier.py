@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelrounds import classifier, encoders, labelers, runtime
+from labelrounds.core.params import Finetune
+from labelrounds.core.task import Task
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
-from labelrounds.params import Finetune
-from labelrounds.schema import Task
 from tests import tiny
 
 LABELS = ("billing", "delivery", "praise", "rare")

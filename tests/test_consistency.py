@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import consistency, files
-from labelrounds.schema import Task
+from labelrounds import consistency
+from labelrounds.core import files
+from labelrounds.core.task import Task
 from tests.conftest import Project
 from tests.small import PROPERTY
 from tests.test_self_training import card_of, copied, killed_at, ready, run, taught  # noqa: F401  (fixtures)

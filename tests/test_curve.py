@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import curve, encoders, files, params, plots, scores
-from labelrounds.schema import Task
+from labelrounds import curve, encoders, plots, scores
+from labelrounds.core import files, params
+from labelrounds.core.task import Task
 from studies.learning_curve import curve as study
 from tests import tiny
 from tests.small import PROPERTY, SmallProject, project

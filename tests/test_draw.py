@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labelrounds import params
+from labelrounds.core import params
 from labelrounds.drawing import draw_at_random
 from labelrounds.texts import text_id
 from tests.small import LABELS, SmallProject, project, sentences

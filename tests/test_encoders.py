@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labelrounds import encoders, files, labelers, runtime, training
-from labelrounds.errors import UserError
+from labelrounds import encoders, labelers, runtime, training
+from labelrounds.core import files
+from labelrounds.core.errors import UserError
+from labelrounds.core.task import Task
 from labelrounds.labelers import transformer
-from labelrounds.schema import Task
 from tests import tiny
 
 MASKED = ("bert", "roberta", "distilbert", "electra", "modernbert", "xlm-roberta")

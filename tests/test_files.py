@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labelrounds import files, tables
-from labelrounds.errors import UserError
+from labelrounds.core import files, tables
+from labelrounds.core.errors import UserError
 from tests.small import FEWER, PROPERTY
 
 

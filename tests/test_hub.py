@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from labelrounds import files
+from labelrounds.core import files
 from tests import tiny
 from tests.conftest import ENVIRONMENT, Project
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelrounds import files, labelers, scores
-from labelrounds.errors import UserError
+from labelrounds import labelers, scores
+from labelrounds.core import files
+from labelrounds.core.errors import UserError
+from labelrounds.core.task import Task
 from labelrounds.labelers import linear
-from labelrounds.schema import Task
 from tests import tiny
 
 TASK = Task("multi-class", ("billing", "delivery", "praise"))

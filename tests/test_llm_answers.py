@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelrounds.core.task import Task
 from labelrounds.llm import answers
-from labelrounds.schema import Task
 from tests.small import PROPERTY
 
 LABELS = ("negative", "neutral", "positive")

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds.errors import UserError
+from labelrounds.core.errors import UserError
+from labelrounds.core.task import Task
 from labelrounds.llm import prompt, shots
 from labelrounds.llm.prompt import Example, Prompt
-from labelrounds.schema import Task
 from tests.graph import ROOT
 from tests.small import PROPERTY
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds.errors import UserError
+from labelrounds.core.errors import UserError
 from labelrounds.llm import responses
 from labelrounds.llm.responses import Kept
 from tests.graph import ROOT

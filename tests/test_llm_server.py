@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from labelrounds.errors import UserError
+from labelrounds.core.errors import UserError
+from labelrounds.core.params import LanguageModel
+from labelrounds.core.task import Task
 from labelrounds.llm import answers, responses, server
 from labelrounds.llm.prompt import Prompt
-from labelrounds.params import LanguageModel
-from labelrounds.schema import Task
 
 TASK = Task("multi-class", ("good", "bad"))
 SOURCE = "{% block system %}Good or bad?{% endblock %}{% block user %}{{ text }}{% endblock %}"

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelrounds import encoders, files, labelers, lora, methods, params, runtime, scores
-from labelrounds.errors import UserError
-from labelrounds.schema import Task
+from labelrounds import encoders, labelers, lora, methods, runtime, scores
+from labelrounds.core import files, params
+from labelrounds.core.errors import UserError
+from labelrounds.core.task import Task
 from tests import tiny
 from tests.conftest import ENVIRONMENT
 from tests.graph import ROOT

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from labelrounds import params
-from labelrounds.errors import UserError
-from labelrounds.schema import Task
+from labelrounds.core import params
+from labelrounds.core.errors import UserError
+from labelrounds.core.task import Task
 from tests.conftest import ROOT
 from tests.small import LABELS, SmallProject, project
 

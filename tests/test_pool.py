@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from labelrounds import pool
-from labelrounds.errors import UserError
+from labelrounds.core.errors import UserError
 from labelrounds.texts import text_id
 
 

@@ -22,11 +22,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from labelrounds import cli, encoders, files, labelers, params, runtime, scores, tables
-from labelrounds.errors import UserError
+from labelrounds import cli, encoders, labelers, runtime, scores
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import UserError
+from labelrounds.core.task import Task
 from labelrounds.labelers import prompted, transformer
 from labelrounds.llm import answers, local, prompt
-from labelrounds.schema import Task
 from tests import small, tiny
 from tests.conftest import ENVIRONMENT
 from tests.graph import ROOT

@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from labelrounds import queue, rounds
-from labelrounds.errors import UserError
+from labelrounds.core.errors import UserError
+from labelrounds.core.task import Task
 from labelrounds.queue import Asked, harmless, literal, restored
-from labelrounds.schema import Task
 from labelrounds.texts import fold, near_duplicate_key, text_id
 from tests.small import FEWER, LABELS, PROPERTY, SmallProject, project, sentences
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelrounds import files, findings, params, report, scores, wording
-from labelrounds.schema import MULTI_CLASS, MULTI_LABEL, Task
+from labelrounds import findings, report, scores, wording
+from labelrounds.core import files, params
+from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
 from labelrounds.texts import text_id
 from tests import browser, small
 from tests.graph import ROOT

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelrounds import rounds
-from labelrounds.errors import UserError
+from labelrounds.core.errors import UserError
+from labelrounds.core.task import Task
 from labelrounds.rounds import Annotation, majority, settle
-from labelrounds.schema import Task
 from labelrounds.texts import text_id
 from tests.small import LABELS, PROPERTY
 

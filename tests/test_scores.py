@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from labelrounds import scores
-from labelrounds.schema import Task
+from labelrounds.core.task import Task
 from tests.small import FEWER, LABELS, PROPERTY
 
 CLASSES = Task("multi-class", tuple(LABELS))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from labelrounds import scratch as room
-from labelrounds.errors import UserError
-from labelrounds.scratch import scratch
+from labelrounds.core import scratch as room
+from labelrounds.core.errors import UserError
+from labelrounds.core.scratch import scratch
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from labelrounds import encoders, rounds
-from labelrounds.schema import Task
+from labelrounds.core.task import Task
 from studies.selection import play
 from tests import tiny
 from tests.conftest import ROOT

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import files, self_training
+from labelrounds import self_training
+from labelrounds.core import files
 from tests import tiny
 from tests.conftest import Project, clone
 from tests.small import FEWER, PROPERTY

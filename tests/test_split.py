@@ -13,7 +13,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from labelrounds import params
+from labelrounds.core import params
 from labelrounds.holdout import SIDES
 from labelrounds.texts import near_duplicate_key, text_id
 from stages import split

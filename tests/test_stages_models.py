@@ -13,7 +13,8 @@ import click.testing
 import numpy as np
 import pytest
 
-from labelrounds import encoders, files, params, rounds, runtime, tables, training
+from labelrounds import encoders, rounds, runtime, training
+from labelrounds.core import files, params, tables
 from labelrounds.labelers import linear
 from labelrounds.texts import near_duplicate_key, text_id
 from tests import tiny

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from labelrounds import params, snapshots, stopping
-from labelrounds.schema import Task
+from labelrounds import snapshots, stopping
+from labelrounds.core import params
+from labelrounds.core.task import Task
 from labelrounds.snapshots import Snapshot
 from labelrounds.texts import text_id
 from stages import agreement, baseline, evaluate, predict, stop
@@ -234,7 +235,7 @@ def test_second_opinions_keep_nothing_since_the_model_does_not_learn_from_them(r
 
 
 def test_a_file_that_is_no_snapshot_is_an_error_that_names_it(tmp_path: Path) -> None:
-    from labelrounds.errors import UserError
+    from labelrounds.core.errors import UserError
 
     for name, content in (("one.json", "{}"), ("01.json", "{"), ("02.json", '{"round": "02"}')):
         (tmp_path / name).write_text(content)

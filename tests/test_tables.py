@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import tables
-from labelrounds.errors import UserError
+from labelrounds.core import tables
+from labelrounds.core.errors import UserError
 from tests.small import FEWER
 
 ROWS = [{"text": "one, two", "label": "a"}, {"text": 'three "four"\nfive', "label": "b"}, {"text": "sechs – 七 😀", "label": ""}]

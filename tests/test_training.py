@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labelrounds import encoders, files, runtime, training
+from labelrounds import encoders, runtime, training
+from labelrounds.core import files
 from labelrounds.labelers import transformer
 from tests import tiny
 

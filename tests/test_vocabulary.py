@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from labelrounds import classifier, encoders, runtime, training, vocabulary
+from labelrounds.core.task import Task
 from labelrounds.labelers import transformer
-from labelrounds.schema import Task
 from tests import tiny
 
 pytestmark = pytest.mark.slow

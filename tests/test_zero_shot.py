@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import encoders, files, labelers, methods, params, runtime
+from labelrounds import encoders, labelers, methods, runtime
+from labelrounds.core import files, params
+from labelrounds.core.task import Task
 from labelrounds.labelers import nearest, nli
 from labelrounds.methods import zero_shot
-from labelrounds.schema import Task
 from tests import tiny
 from tests.small import PROPERTY, SmallProject, project
 

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from labelrounds import files
-from labelrounds.errors import UserError, at
-from labelrounds.schema import Task
+from labelrounds.core import files
+from labelrounds.core.errors import UserError, at
+from labelrounds.core.task import Task
 
 ROOT = Path("models/labeler")
 CARD = "labeler.json"

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import files, labelers
-from labelrounds.schema import Task
+from labelrounds import labelers
+from labelrounds.core import files
+from labelrounds.core.task import Task
 
 LIBRARIES = ("scikit-learn", "numpy")
 VOCABULARY, WEIGHTS = "vocabulary.json", "weights.safetensors"

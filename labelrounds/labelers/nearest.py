@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, files, labelers
+from labelrounds import encoders, labelers
+from labelrounds.core import files
+from labelrounds.core.task import Task
 from labelrounds.labelers import vectors
-from labelrounds.schema import Task
 
 KNOWN = "neighbours.safetensors"
 CLOSEST = 1e-3  # distances below this count as this: bfloat16 and batching move a text's own vector about so far

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, files, labelers
+from labelrounds import encoders, labelers
+from labelrounds.core import files
 from labelrounds.labelers import transformer
 from labelrounds.runtime import Runtime
 

@@ -16,8 +16,9 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds import encoders, files, labelers, params
-from labelrounds.errors import UserError, at
+from labelrounds import encoders, labelers
+from labelrounds.core import files, params
+from labelrounds.core.errors import UserError, at
 from labelrounds.labelers import transformer
 from labelrounds.llm import answers, prompt, responses, server, shots
 from labelrounds.llm.local import LocalModel

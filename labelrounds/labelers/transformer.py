@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, files, labelers, lora
+from labelrounds import encoders, labelers, lora
+from labelrounds.core import files
 from labelrounds.runtime import Runtime, autocast
 from labelrounds.training import pad
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labelrounds import encoders
-from labelrounds.errors import UserError, at
+from labelrounds.core.errors import UserError, at
 from labelrounds.llm.prompt import Example, Prompt, Question
 from labelrounds.llm.responses import Response
 from labelrounds.runtime import Runtime

@@ -10,8 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from labelrounds import calibration, encoders, examples, files, labelers, params
-from labelrounds.errors import UserError
+from labelrounds import calibration, encoders, examples, labelers
+from labelrounds.core import files, params
+from labelrounds.core.errors import UserError
 from labelrounds.examples import Examples
 from labelrounds.runtime import Runtime
 

@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import calibration, examples, files, labelers, params, pool, runtime
-from labelrounds.errors import UserError
+from labelrounds import calibration, examples, labelers, pool, runtime
+from labelrounds.core import files, params
+from labelrounds.core.errors import UserError
+from labelrounds.core.task import Task
 from labelrounds.examples import Examples
 from labelrounds.labelers import prompted
 from labelrounds.labelers.prompted import PromptedLabeler, Settings
 from labelrounds.llm import prompt, shots
 from labelrounds.llm.responses import Response
-from labelrounds.schema import Task
 from labelrounds.texts import near_duplicate_key
 
 HELDOUT = Path("data/split/heldout.txt")

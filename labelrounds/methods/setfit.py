@@ -12,7 +12,7 @@ import shutil
 from typing import Any
 
 from labelrounds import encoders
-from labelrounds.errors import UserError
+from labelrounds.core.errors import UserError
 from labelrounds.examples import Examples
 from labelrounds.labelers import linear, linear_probe, vectors
 from labelrounds.methods import Job

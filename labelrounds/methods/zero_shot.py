@@ -9,9 +9,9 @@ texts, they calibrate the scores.
 import numpy as np
 
 from labelrounds import encoders
+from labelrounds.core.task import Task
 from labelrounds.labelers import linear_probe, nli, vectors
 from labelrounds.methods import Job
-from labelrounds.schema import Task
 
 SCALE = 20.0
 ELSE = "Something else."

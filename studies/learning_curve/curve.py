@@ -16,12 +16,13 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import calibration, classifier, curve, examples, files, labelers, methods, params, plots, runtime, scores, tables, unlabelled
-from labelrounds.errors import Command, UserError, at, did_you_mean
+from labelrounds import calibration, classifier, curve, examples, labelers, methods, plots, runtime, scores, unlabelled
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command, UserError, at, did_you_mean
+from labelrounds.core.scratch import scratch
 from labelrounds.labelers import linear
 from labelrounds.llm import prompt, shots
 from labelrounds.methods import prompted, setfit
-from labelrounds.scratch import scratch
 
 METRICS = Path("metrics")
 LABELS = examples.SPLIT / "labels.csv"

@@ -17,9 +17,10 @@ from statistics import mean, stdev
 import click
 from tqdm import tqdm
 
-from labelrounds import drawing, examples, files, labelers, params, queue, reckoning, rounds, runtime, scores, tables
-from labelrounds.errors import Command, UserError, at
-from labelrounds.schema import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
+from labelrounds import drawing, examples, labelers, queue, reckoning, rounds, runtime, scores
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command, UserError, at
+from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
 from labelrounds.texts import near_duplicate_key, text_id
 from stages import adapt, baseline, finetune, predict, select, split
 

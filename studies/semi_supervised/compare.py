@@ -17,26 +17,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import (
-    augmentation,
-    classifier,
-    consistency,
-    encoders,
-    examples,
-    files,
-    labelers,
-    params,
-    reckoning,
-    runtime,
-    scores,
-    self_training,
-    tables,
-    unlabelled,
-)
-from labelrounds.errors import Command
+from labelrounds import augmentation, classifier, consistency, encoders, examples, labelers, reckoning, runtime, scores, self_training, unlabelled
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command
+from labelrounds.core.scratch import fingerprint_of
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
-from labelrounds.scratch import fingerprint_of
 from labelrounds.texts import near_duplicate_key, text_id
 from labelrounds.unlabelled import Unlabelled
 

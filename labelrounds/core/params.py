@@ -10,8 +10,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from labelrounds.errors import UserError, at, did_you_mean
-from labelrounds.schema import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
+from labelrounds.core.errors import UserError, at, did_you_mean
+from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
 
 PATH = Path("params.yaml")
 RESERVED = {"baseline"}  # metrics/baseline.json belongs to the baseline stage

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from labelrounds.errors import UserError, did_you_mean
+from labelrounds.core.errors import UserError, did_you_mean
 
 MULTI_CLASS = "multi-class"
 MULTI_LABEL = "multi-label"

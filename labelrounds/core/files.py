@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from labelrounds.errors import UserError, at
+from labelrounds.core.errors import UserError, at
 
 MANIFEST = "manifest.json"
 

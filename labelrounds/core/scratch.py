@@ -17,10 +17,10 @@ from typing import Any
 
 import click
 
-from labelrounds import files
+from labelrounds.core import files
 
 ROOT = Path("scratch")
-CODE = (Path(__file__).parent, Path(__file__).parent.parent / "stages")
+CODE = (Path(__file__).parents[1], Path(__file__).parents[2] / "stages")
 LIBRARIES = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy")
 
 

@@ -4,7 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelrounds.errors import UserError, did_you_mean
+from labelrounds.core.errors import UserError, did_you_mean
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelrounds.errors import UserError, at
+from labelrounds.core.errors import UserError, at
 
 MAX_CELL = 1_000_000
 TEXT_FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson")

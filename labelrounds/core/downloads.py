@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from labelrounds import files
-from labelrounds.errors import UserError
+from labelrounds.core import files
+from labelrounds.core.errors import UserError
 
 
 def from_pypi(requirement: str, folder: Path, options: list[str], sha256: str) -> Path:
