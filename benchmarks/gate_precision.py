@@ -18,10 +18,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import calibration, demo, encoders, gate, labelers, pool, runtime, scores
+from labelrounds import calibration, demo, encoders, gate, labelers, runtime, scores
 from labelrounds.core import params, tables
 from labelrounds.core.task import Task
 from labelrounds.labelers import linear, transformer
+from labelrounds.pool import reader
 
 TASK = Task("multi-class", ("negative", "neutral", "positive"))
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -64,7 +65,7 @@ def main(seeds: int, n_train: int, sizes: tuple[int, ...], precisions: tuple[flo
 def rated():
     """Returns the ids of the demo's distinct texts, the texts, and their 0/1 labels by the mean of all raters."""
     means = {row.cells["id"]: float(row.cells["mean"]) for row in tables.rows(demo.RATINGS)}
-    texts = {row.id: row.text for row in pool.stream(demo.POOL, "text")}
+    texts = {row.id: row.text for row in reader.stream(demo.POOL, "text")}
     return list(texts), list(texts.values()), scores.indicator([(demo.label_of(means[identity], 0.5),) for identity in texts], TASK)
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import click
 import numpy as np
 
-from labelrounds import dropout, encoders, pool, runtime, training, vocabulary
+from labelrounds import dropout, encoders, runtime, training, vocabulary
 from labelrounds.core import params
 from labelrounds.core.task import MULTI_CLASS, Task
+from labelrounds.pool import reader
 
 
 @click.command()
@@ -26,7 +27,7 @@ def main(repeats: int, batch_size: int) -> None:
     settings = params.load()
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
     encoder = encoders.open_encoder("models/encoder/vanilla")
-    texts = [row.text for row in itertools.islice(pool.stream(settings.data.pool, settings.data.text_column), 2000)]
+    texts = [row.text for row in itertools.islice(reader.stream(settings.data.pool, settings.data.text_column), 2000)]
     rows = encoder.tokenizer(texts, truncation=True, max_length=settings.model.max_length)["input_ids"]
     collate = training.masking(encoder.tokenizer, settings.adapt.mask_probability)
     typical = sorted(rows, key=len)[len(rows) // 2 :][:batch_size]

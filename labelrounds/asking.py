@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from labelrounds import labelers, pool, runtime
+from labelrounds import labelers, runtime
 from labelrounds.core import params, tables
 from labelrounds.core.errors import UserError, at, did_you_mean
+from labelrounds.pool import reader
 
 
 def read_texts(texts: tuple[str, ...], source: str | None, settings: params.Params) -> list[str]:
@@ -25,7 +26,7 @@ def read_texts(texts: tuple[str, ...], source: str | None, settings: params.Para
         wanted = [line.strip() for line in tables.lines(Path(source))]
     else:
         if settings.data.text_column not in tables.columns(source):
-            raise pool.missing_column(source, settings.data.text_column)
+            raise reader.missing_column(source, settings.data.text_column)
         wanted = [row.cells[settings.data.text_column].strip() for row in tables.rows(source)]
     wanted = [text for text in wanted if text.strip()]
     if not wanted:

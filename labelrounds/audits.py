@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from labelrounds import pool, queue, rounds
+from labelrounds import queue, rounds
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
+from labelrounds.pool import reader
 
 FOLDER = Path("data/audits")
 DRAWN = FOLDER / "drawn"
@@ -62,10 +63,10 @@ def draw(n: int, file: Path, settings: params.Params) -> tuple[int, int]:
     path = rounds.next_path(DRAWN)
     randomness = np.random.default_rng([settings.seed, len(rounds.paths(DRAWN)), 1])
     labeler = next(tables.rows(SHARDS)).cells["labeler"]
-    keep: list[tuple[float, int, pool.PoolText, dict[str, str]]] = []
+    keep: list[tuple[float, int, reader.PoolText, dict[str, str]]] = []
     seen = set(earlier) | {annotation.id for annotation in rounds.read_all(task)}
     size = 0
-    for number, (row, said) in enumerate(zip(pool.stream(settings.data.pool, settings.data.text_column), tables.rows(LABELLED), strict=True)):
+    for number, (row, said) in enumerate(zip(reader.stream(settings.data.pool, settings.data.text_column), tables.rows(LABELLED), strict=True)):
         if said.cells["id"] != row.id:
             raise UserError(f"{said.where}: this is not the pool's text {row.id}: the pool has changed since. Run `dvc repro` first.")
         if said.cells["decision"] != "auto" or row.id in seen:

@@ -13,8 +13,8 @@ import numpy as np
 
 from labelrounds import encoders
 from labelrounds.core.errors import UserError, at
+from labelrounds.pool.identity import text_id
 from labelrounds.runtime import Runtime, autocast
-from labelrounds.texts import text_id
 from labelrounds.training import pad
 
 # A word; where a script writes no blanks between words, each sign is one.

@@ -12,13 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from labelrounds import bootstrap, examples, lineage, pool, scores
+from labelrounds import bootstrap, examples, lineage, scores
 from labelrounds.bootstrap import Change
 from labelrounds.core import revisions, tables
 from labelrounds.core.errors import UserError, did_you_mean
 from labelrounds.core.params import Params
 from labelrounds.core.revisions import Commit
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
+from labelrounds.pool import reader
 from labelrounds.reckoning import table
 
 NAMES = {"f1_macro": "macro-F1", "f1_micro": "micro-F1", "accuracy": "accuracy", "jaccard": "Jaccard"}
@@ -217,7 +218,7 @@ def with_texts(found: Comparison, settings: Params) -> Comparison:
     if wanted and examples.TEST.is_file():
         texts = {row.cells["id"]: row.cells["text"] for row in tables.rows(examples.TEST) if row.cells["id"] in wanted}
     if (missing := wanted - texts.keys()) and Path(settings.data.pool).exists():
-        texts |= {identity: row.text for identity, row in pool.find(settings.data.pool, settings.data.text_column, missing).items()}
+        texts |= {identity: row.text for identity, row in reader.find(settings.data.pool, settings.data.text_column, missing).items()}
     won, lost = ([replace(flip, text=texts.get(flip.id)) for flip in flips] for flips in (found.won, found.lost))
     return replace(found, won=won, lost=lost)
 

@@ -20,8 +20,8 @@ from labelrounds.core.params import Finetune, Uda
 from labelrounds.core.task import Task
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
+from labelrounds.pool.unlabelled import Unlabelled
 from labelrounds.runtime import Runtime
-from labelrounds.unlabelled import Unlabelled
 
 NONE, LINEAR, EXP, LOG = SCHEDULES = ("none", "linear", "exp", "log")
 STEEPNESS = 5.0  # of the curves exp and log, as in the paper

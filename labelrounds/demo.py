@@ -15,8 +15,8 @@ import numpy as np
 
 from labelrounds.core import downloads, files, tables
 from labelrounds.core.errors import UserError, at
+from labelrounds.pool.identity import text_id
 from labelrounds.queue import harmless, literal, restored
-from labelrounds.texts import text_id
 
 POOL = Path("data/pool.csv")
 RATINGS = Path("data/demo/ratings.csv")

@@ -6,10 +6,11 @@ from collections import Counter
 
 import numpy as np
 
-from labelrounds import audits, examples, pool, queue, rounds
+from labelrounds import audits, examples, queue, rounds
 from labelrounds.core import params, tables
 from labelrounds.core.errors import UserError, at
-from labelrounds.texts import near_duplicate_key
+from labelrounds.pool import reader
+from labelrounds.pool.identity import near_duplicate_key
 
 
 def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], int]:
@@ -21,13 +22,13 @@ def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], 
     source, column = settings.data.pool, settings.data.text_column
     annotations = rounds.read_all(settings.labelled_task()) if rounds.paths() else []
     audited = set(audits.drawn(settings.labelled_task())) if settings.task.labels else set()
-    texts = [row.text for row in pool.find(source, column, {a.id for a in annotations} | audited).values()]
+    texts = [row.text for row in reader.find(source, column, {a.id for a in annotations} | audited).values()]
     labelled = {near_duplicate_key(text) for text in (*texts, *(a.text for a in annotations if a.text is not None))}
     randomness = np.random.default_rng([settings.seed, len(rounds.paths())])
     # The n smallest of one random number per distinct text: an even draw in one pass and small memory.
-    keep: list[tuple[float, int, pool.PoolText]] = []
+    keep: list[tuple[float, int, reader.PoolText]] = []
     seen = set(labelled)
-    for number, row in enumerate(pool.stream(source, column)):
+    for number, row in enumerate(reader.stream(source, column)):
         key = near_duplicate_key(row.text)
         if key in seen:
             continue
@@ -72,5 +73,5 @@ def draw_suspects(settings: params.Params) -> tuple[list[queue.Asked], int]:
         raise UserError("no label looks wrong that has not been asked again. Run `dvc repro` for a new list.")
     chosen = waiting[: settings.suspects.size]
     texts = {a.id: a.text for a in annotations if a.text is not None}
-    texts |= {identity: row.text for identity, row in pool.find(settings.data.pool, settings.data.text_column, set(chosen)).items()}
+    texts |= {identity: row.text for identity, row in reader.find(settings.data.pool, settings.data.text_column, set(chosen)).items()}
     return [queue.Asked(identity, texts[identity], "", "", {}) for identity in chosen if identity in texts], len(waiting)

@@ -9,8 +9,8 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from labelrounds import pool
-from labelrounds.texts import near_duplicate_key
+from labelrounds.pool import reader
+from labelrounds.pool.identity import near_duplicate_key
 
 SIDES = ("train", "valid", "test")
 Node = str
@@ -102,20 +102,20 @@ class Holdout:
         """Returns the side of a labelled text."""
         return self.side_of_group.get(self.groups.root(key_node(near_duplicate_key(text))), "train")
 
-    def holds(self, row: pool.PoolText) -> bool:
+    def holds(self, row: reader.PoolText) -> bool:
         """Says whether a pool text is held out, by its own key or by its group."""
         nodes = [key_node(near_duplicate_key(row.text)), *map(group_node, group_of(row))]
         return any(self.side_of_group.get(self.groups.root(node), "train") != "train" for node in nodes)
 
 
-def group_of(row: pool.PoolText) -> list[str]:
+def group_of(row: reader.PoolText) -> list[str]:
     """Returns the value of the pool's `group` column, in a list that is empty where there is none."""
-    value = row.own.get(pool.GROUP, "").strip()
+    value = row.own.get(reader.GROUP, "").strip()
     return [value] if value else []
 
 
 def draw(
-    labelled: Iterable[str], holdout: Mapping[str, str], rows: Callable[[], Iterable[pool.PoolText]], salt: str, valid: float, test: float
+    labelled: Iterable[str], holdout: Mapping[str, str], rows: Callable[[], Iterable[reader.PoolText]], salt: str, valid: float, test: float
 ) -> Holdout:
     """Returns the sides for the labelled texts.
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelrounds import audits, pool, queue, rounds, snapshots
+from labelrounds import audits, queue, rounds, snapshots
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError, at, first_of
 from labelrounds.core.task import Task
+from labelrounds.pool import reader
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
     if folder == audits.FOLDER:
         check_drawn(new, task)
     carried = {a.id for a in earlier if a.text is not None}
-    in_pool = pool.find(settings.data.pool, settings.data.text_column, {a.id for a in new})
+    in_pool = reader.find(settings.data.pool, settings.data.text_column, {a.id for a in new})
     unknown = [a for a in new if a.text is None and a.id not in in_pool and a.id not in carried]
     if unknown:
         raise first_of(

@@ -14,12 +14,13 @@ from typing import Any
 
 import click
 
-from labelrounds import audits, curve, importing, pool, rounds, snapshots
+from labelrounds import audits, curve, importing, rounds, snapshots
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import UserError, at, did_you_mean
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
+from labelrounds.pool import reader
+from labelrounds.pool.identity import text_id
 from labelrounds.rounds import FALSE, TRUE
-from labelrounds.texts import text_id
 
 TEXT_NAMES = (
     "text",
@@ -103,7 +104,7 @@ def find_text_column(path: Path, wanted: str | None) -> str:
 def check_pool(path: Path, text_column: str) -> tuple[int, bool]:
     """Returns (number of texts, whether most letters are beyond ASCII) after reading every row."""
     size = letters = beyond = 0
-    for row in pool.stream(path, text_column):
+    for row in reader.stream(path, text_column):
         size += 1
         if size <= 2000:
             letters += sum(map(str.isalpha, row.text))
@@ -289,7 +290,7 @@ def track(kept: Path) -> None:
 def write_round(found: Labelled, task: Task, kept: Path, text_column: str) -> Path:
     """Writes one labelled file as the next round; its texts stand there only where the pool lacks them."""
     ids = {text: text_id(text) for text, _, _, _ in found.rows}
-    in_pool = pool.find(kept, text_column, set(ids.values()))
+    in_pool = reader.find(kept, text_column, set(ids.values()))
     annotations = [rounds.Annotation(ids[text], text, labels, who, "human", "", "", where) for text, labels, who, where in found.rows]
     texts = {identity: text for text, identity in ids.items() if identity not in in_pool}
     return importing.write_round(annotations, texts, task)

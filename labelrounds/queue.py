@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelrounds import pool
 from labelrounds.core import files, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
-from labelrounds.texts import near_duplicate_key
+from labelrounds.pool import reader
+from labelrounds.pool.identity import near_duplicate_key
 
 PATH = Path("data/queue/next.csv")
 SUSPECTS = Path("data/queue/suspects.csv")
@@ -131,7 +131,7 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None, source: 
         raise taken_name from None
 
 
-def own_of(row: pool.PoolText) -> dict[str, str]:
+def own_of(row: reader.PoolText) -> dict[str, str]:
     """Returns the pool's own columns of a text, renamed where the queue has a column of that name."""
     ours = {"id", "suggestion", "confidence", "uncertainty", "audit"}
     return {f"pool_{name}" if name in ours else name: cell for name, cell in row.own.items()}

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from labelrounds import curve, pool, queue, rounds
+from labelrounds import curve, queue, rounds
 from labelrounds.core import params, tables
+from labelrounds.pool import reader
 
 METRICS = Path("metrics")
 PAGE = METRICS / "report.html"
@@ -29,7 +30,7 @@ def table(columns: list[str], rows: list[list[Any]]) -> str:
 
 def show_labels(settings: params.Params) -> None:
     """Prints the labels per round, per label and per person, and what comes next."""
-    size = sum(1 for _ in pool.stream(settings.data.pool, settings.data.text_column))
+    size = sum(1 for _ in reader.stream(settings.data.pool, settings.data.text_column))
     if not rounds.paths():
         click.echo(f"{size} texts in the pool, no labels yet. Next: labelrounds draw 200 round-01.csv")
         return

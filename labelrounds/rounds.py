@@ -15,7 +15,7 @@ from pathlib import Path
 from labelrounds.core import tables
 from labelrounds.core.errors import UserError, at, did_you_mean, first_of
 from labelrounds.core.task import Task
-from labelrounds.texts import ID_PATTERN, text_id
+from labelrounds.pool.identity import ID_PATTERN, text_id
 
 FOLDER = Path("data/rounds")
 LABEL_COLUMNS = ("label", "labels")

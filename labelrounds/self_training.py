@@ -15,8 +15,8 @@ from labelrounds.core import files
 from labelrounds.core.params import Finetune, Ust
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
+from labelrounds.pool.unlabelled import Unlabelled
 from labelrounds.runtime import Runtime
-from labelrounds.unlabelled import Unlabelled
 
 EASY, HARD = "easy", "hard"
 SMALLEST_VARIANCE = 1e-6  # below this, bfloat16 and fp32 would tell other stories of the same text

@@ -13,11 +13,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import encoders, pool, runtime, training
+from labelrounds import encoders, runtime, training
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command, UserError
 from labelrounds.core.scratch import scratch
-from labelrounds.texts import near_duplicate_key
+from labelrounds.pool import reader
+from labelrounds.pool.identity import near_duplicate_key
 
 HELDOUT = Path("data/split/heldout.txt")
 VANILLA = Path("models/encoder/vanilla")
@@ -109,7 +110,7 @@ def corpus(settings, encoder, folder):
 
     def texts():
         seen = set(heldout)
-        for row in pool.stream(settings.data.pool, settings.data.text_column):
+        for row in reader.stream(settings.data.pool, settings.data.text_column):
             if row.id not in seen:
                 seen.add(row.id)
                 yield row.text

@@ -5,10 +5,11 @@ data/split/{train,valid}.csv, data/unlabelled, models/encoder/… ──► mode
 
 import click
 
-from labelrounds import examples, labelers, methods, runtime, unlabelled
+from labelrounds import examples, labelers, methods, runtime
 from labelrounds.core import params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
+from labelrounds.pool import unlabelled
 
 
 @click.command(cls=Command)

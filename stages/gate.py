@@ -14,9 +14,10 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds import audits, examples, gate, labelers, pool, queue, runtime, scores
+from labelrounds import audits, examples, gate, labelers, queue, runtime, scores
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
+from labelrounds.pool import reader
 
 SHARDS, LABELLED = audits.SHARDS, audits.LABELLED
 PEOPLE = examples.SPLIT / "labels.csv"
@@ -117,7 +118,7 @@ def write_labelled(card, people, cuts, settings):
     """Writes labelled.csv, one row per pool text with people's labels where there are any; returns counts."""
     task, source = card.schema, settings.data.pool
     ours = ["id", "text", task.column, "confidence", "decision"]
-    own = pool.own_columns(source, settings.data.text_column, ours)
+    own = reader.own_columns(source, settings.data.text_column, ours)
     counts = {"decision": Counter(), "label": Counter()}
 
     def predictions():
@@ -126,7 +127,7 @@ def write_labelled(card, people, cuts, settings):
             yield from zip(ids, labels, found.confidence, found.confidence >= cuts[found.stratum], strict=True)
 
     def labelled():
-        stream = tqdm(pool.stream(source, settings.data.text_column), desc="write", unit=" texts", unit_scale=True, mininterval=1.0, delay=2)
+        stream = tqdm(reader.stream(source, settings.data.text_column), desc="write", unit=" texts", unit_scale=True, mininterval=1.0, delay=2)
         for text, (_, said, sure, passes) in zip(stream, predictions(), strict=True):
             by_people = text.id in people
             labels = people[text.id] if by_people else said

@@ -12,10 +12,11 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import labelers, pool, runtime
+from labelrounds import labelers, runtime
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
+from labelrounds.pool import reader
 
 OUT = Path("data/predictions/shards")
 
@@ -32,7 +33,7 @@ def main() -> None:
         shards = folder / "shards"
         shards.mkdir(exist_ok=True)
         with tqdm(desc=f"predict with {settings.deploy}", unit=" texts", unit_scale=True, mininterval=1.0) as bar:
-            stream = pool.stream(source, settings.data.text_column)
+            stream = reader.stream(source, settings.data.text_column)
             for number in itertools.count():
                 rows = list(itertools.islice(stream, shard_size))
                 if not rows:

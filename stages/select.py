@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import acquisition, labelers, pool, queue, rounds, runtime
+from labelrounds import acquisition, labelers, queue, rounds, runtime
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
-from labelrounds.texts import near_duplicate_key
+from labelrounds.pool import reader
+from labelrounds.pool.identity import near_duplicate_key
 
 SHARDS = Path("data/predictions/shards")
 HELDOUT = Path("data/split/heldout.txt")
@@ -65,7 +66,7 @@ def distinct(numbers, size, settings):
     while True:
         # Read the texts of as many rows as are likely to be enough, not of the whole pool.
         wanted = {int(number) for number in numbers[:window]}
-        found = {number: row for number, row in enumerate(pool.stream(settings.data.pool, settings.data.text_column)) if number in wanted}
+        found = {number: row for number, row in enumerate(reader.stream(settings.data.pool, settings.data.text_column)) if number in wanted}
         rows = {row.id: (number, row) for number, row in reversed(sorted(found.items()))}
         ordered = [found[int(number)] for number in numbers[:window]]
         chosen = [rows[identity] for identity, _ in queue.unlike(((row.id, row.text) for row in ordered), set(taken))]
@@ -77,7 +78,7 @@ def distinct(numbers, size, settings):
 def labelled_keys(settings):
     """Returns the near-duplicate keys of the texts that are labelled already: a copy of one teaches nothing new."""
     annotations = rounds.read_all(settings.labelled_task())
-    in_pool = pool.find(settings.data.pool, settings.data.text_column, {annotation.id for annotation in annotations})
+    in_pool = reader.find(settings.data.pool, settings.data.text_column, {annotation.id for annotation in annotations})
     return {near_duplicate_key(text) for text in (*(row.text for row in in_pool.values()), *(a.text for a in annotations if a.text is not None))}
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
-from labelrounds import holdout, pool, rounds
+from labelrounds import holdout, rounds
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command, UserError, at, first_of, no_labels
+from labelrounds.pool import reader
 
 OUT = Path("data/split")
 METRICS = Path("metrics")
@@ -32,7 +33,7 @@ def main() -> None:
         held = holdout.draw(
             texts.values(),
             {identity: texts[identity] for identity in first.labels},
-            lambda: pool.stream(source, column) if grouped else (),
+            lambda: reader.stream(source, column) if grouped else (),
             settings.split.salt,
             settings.split.valid,
             settings.split.test,
@@ -99,9 +100,9 @@ def read_texts(annotations, source, column):
     texts = {a.id: a.text for a in annotations if a.text is not None}
     wanted = {a.id for a in annotations}
     size, grouped = 0, False
-    for row in pool.stream(source, column):
+    for row in reader.stream(source, column):
         size += 1
-        grouped |= bool(row.own.get(pool.GROUP))
+        grouped |= bool(row.own.get(reader.GROUP))
         if row.id in wanted:
             texts[row.id] = row.text
     unknown = [a for a in annotations if a.id not in texts]
@@ -174,7 +175,7 @@ def read_heldout(source, column, texts, held):
     Texts of the pool alone: an id from a later round would re-run `adapt`, which reads nothing else.
     """
     heldout, in_pool = set(), set()
-    for row in pool.stream(source, column):
+    for row in reader.stream(source, column):
         if row.id in texts:
             in_pool.add(row.id)
         if held.holds(row):

@@ -19,7 +19,7 @@ from labelrounds.core import files, params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.labelers import transformer
-from labelrounds.texts import near_duplicate_key
+from labelrounds.pool.identity import near_duplicate_key
 
 METRICS = Path("metrics")
 COLUMNS = ["id", "case", "label", "better", "quality", "detail"]

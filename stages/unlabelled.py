@@ -14,11 +14,12 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds import augmentation, encoders, pool, runtime, unlabelled
+from labelrounds import augmentation, encoders, runtime
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
-from labelrounds.texts import near_duplicate_key
+from labelrounds.pool import reader, unlabelled
+from labelrounds.pool.identity import near_duplicate_key
 
 HELDOUT = Path("data/split/heldout.txt")
 ADAPTED = Path("models/encoder/adapted")
@@ -60,7 +61,7 @@ def draw(settings):
     randomness = np.random.default_rng([settings.seed, 2**32 - 1])  # a round's draw takes (seed, number of rounds): not the same one
     keep, seen = [], set()
     # The texts with the highest random numbers, in one pass and small memory.
-    for number, row in enumerate(pool.stream(settings.data.pool, settings.data.text_column)):
+    for number, row in enumerate(reader.stream(settings.data.pool, settings.data.text_column)):
         key = near_duplicate_key(row.text)
         if row.id in heldout or key in seen:
             continue

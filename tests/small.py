@@ -13,7 +13,7 @@ from ruamel.yaml.comments import CommentedSeq
 
 from labelrounds import cli
 from labelrounds.core import files
-from labelrounds.texts import text_id
+from labelrounds.pool.identity import text_id
 from stages import split
 from tests.conftest import ROOT, Project
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from labelrounds import agreement, rounds
 from labelrounds.core.task import Task
+from labelrounds.pool.identity import text_id
 from labelrounds.rounds import CORRECTION, OPINION, Annotation, settle
-from labelrounds.texts import text_id
 from stages import agreement as stage
 from tests.small import FEWER, LABELS, PROPERTY, SmallProject, project, sentences
 

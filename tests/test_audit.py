@@ -12,7 +12,7 @@ from labelrounds import audits, gate, init, labelers
 from labelrounds.core import files
 from labelrounds.core.task import Task
 from labelrounds.labelers import linear
-from labelrounds.texts import text_id
+from labelrounds.pool.identity import text_id
 from tests.small import LABELS, SmallProject, project, sentences
 
 SHARES = (0.5, 0.3, 0.2)

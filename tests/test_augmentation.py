@@ -8,10 +8,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from labelrounds import augmentation, unlabelled
+from labelrounds import augmentation
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
-from labelrounds.texts import near_duplicate_key, text_id
+from labelrounds.pool import unlabelled
+from labelrounds.pool.identity import near_duplicate_key, text_id
 from stages.unlabelled import draw
 from tests import small, tiny
 from tests.conftest import Project, clone

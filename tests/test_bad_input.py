@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labelrounds.texts import text_id
+from labelrounds.pool.identity import text_id
 from tests.conftest import ENVIRONMENT
 from tests.small import LABELS, SmallProject, project, sentences
 

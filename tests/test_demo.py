@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from labelrounds.demo import label_of
-from labelrounds.texts import text_id
+from labelrounds.pool.identity import text_id
 from tests.small import SmallProject, project
 
 # text: mean rating and single ratings; the ids of the numbers begin with digits alone in some spreadsheets' eyes

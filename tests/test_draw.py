@@ -8,7 +8,7 @@ import pytest
 
 from labelrounds.core import params
 from labelrounds.drawing import draw_at_random
-from labelrounds.texts import text_id
+from labelrounds.pool.identity import text_id
 from tests.small import LABELS, SmallProject, project, sentences
 
 POOL = sentences(30)

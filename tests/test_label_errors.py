@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labelrounds import label_errors
 from labelrounds.core import files
-from labelrounds.texts import text_id
+from labelrounds.pool.identity import text_id
 from stages import suspects
 from tests import tiny
 from tests.small import FEWER, SmallProject, project, sentences

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from labelrounds import pool
 from labelrounds.core.errors import UserError
-from labelrounds.texts import text_id
+from labelrounds.pool import reader
+from labelrounds.pool.identity import text_id
 
 
 def written(folder: Path, content: str, name: str = "pool.csv") -> Path:
@@ -16,7 +16,7 @@ def written(folder: Path, content: str, name: str = "pool.csv") -> Path:
 
 
 def test_texts_come_in_the_order_of_the_file_with_their_own_columns(tmp_path: Path) -> None:
-    rows = list(pool.stream(written(tmp_path, "ref,text,day\n7,one,Monday\n8, two ,\n"), "text"))
+    rows = list(reader.stream(written(tmp_path, "ref,text,day\n7,one,Monday\n8, two ,\n"), "text"))
     assert [(row.id, row.text, row.own) for row in rows] == [
         (text_id("one"), "one", {"ref": "7", "day": "Monday"}),
         (text_id("two"), " two ", {"ref": "8", "day": ""}),
@@ -26,11 +26,11 @@ def test_texts_come_in_the_order_of_the_file_with_their_own_columns(tmp_path: Pa
 
 def test_the_text_may_stand_in_any_column(tmp_path: Path) -> None:
     path = written(tmp_path, "body,text\none,two\n")
-    assert [(row.text, row.own) for row in pool.stream(path, "body")] == [("one", {"text": "two"})]
+    assert [(row.text, row.own) for row in reader.stream(path, "body")] == [("one", {"text": "two"})]
 
 
 def test_a_text_that_stands_there_twice_comes_twice_with_one_id(tmp_path: Path) -> None:
-    rows = list(pool.stream(written(tmp_path, "text,ref\none,1\n one,2\n"), "text"))
+    rows = list(reader.stream(written(tmp_path, "text,ref\none,1\n one,2\n"), "text"))
     assert len(rows) == 2 and len({row.id for row in rows}) == 1
 
 
@@ -38,37 +38,37 @@ def test_a_text_that_stands_there_twice_comes_twice_with_one_id(tmp_path: Path) 
 def test_an_empty_text_is_an_error_at_its_line(tmp_path: Path, blank: str) -> None:
     path = written(tmp_path, f"text,ref\none,1\n{blank},2\n")
     with pytest.raises(UserError, match=r"pool\.csv:3: the text is empty"):
-        list(pool.stream(path, "text"))
+        list(reader.stream(path, "text"))
 
 
 def test_a_missing_text_column_is_an_error_that_guesses_what_was_meant(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r'pool\.csv:1: there is no column "text"\. Did you mean "Texts"\? Found: ref, Texts\.'):
-        list(pool.stream(written(tmp_path, "ref,Texts\n1,one\n"), "text"))
+        list(reader.stream(written(tmp_path, "ref,Texts\n1,one\n"), "text"))
 
 
 def test_a_line_of_json_without_the_text_is_an_error_at_its_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r'pool\.jsonl:2: no column "text" in this row'):
-        list(pool.stream(written(tmp_path, '{"text": "one"}\n{"txt": "two"}\n', "pool.jsonl"), "text"))
+        list(reader.stream(written(tmp_path, '{"text": "one"}\n{"txt": "two"}\n', "pool.jsonl"), "text"))
 
 
 def test_a_shard_without_the_text_column_is_an_error(tmp_path: Path) -> None:
     written(tmp_path, "text\none\n", "part-0.csv")
     written(tmp_path, "body\ntwo\n", "part-1.csv")
     with pytest.raises(UserError, match=r'part-1\.csv:2: no column "text" in this row'):
-        list(pool.stream(tmp_path, "text"))
+        list(reader.stream(tmp_path, "text"))
 
 
 def test_texts_are_found_by_id_the_first_of_each(tmp_path: Path) -> None:
     path = written(tmp_path, "text,ref\none,1\ntwo,2\none,3\n")
-    found = pool.find(path, "text", {text_id("one"), text_id("gone")})
+    found = reader.find(path, "text", {text_id("one"), text_id("gone")})
     assert {identity: row.own for identity, row in found.items()} == {text_id("one"): {"ref": "1"}}
 
 
 def test_finding_reads_no_further_than_needed(tmp_path: Path) -> None:
     path = written(tmp_path, 'text\none\n"never closed\n')
-    assert pool.find(path, "text", {text_id("one")})
-    assert pool.find(path, "text", set()) == {}
+    assert reader.find(path, "text", {text_id("one")})
+    assert reader.find(path, "text", set()) == {}
 
 
 def test_own_columns_give_way_to_the_columns_beside_them(tmp_path: Path) -> None:
-    assert pool.own_columns(written(tmp_path, "text,label,ref\n"), "text", ["id", "label"]) == {"label": "pool_label", "ref": "ref"}
+    assert reader.own_columns(written(tmp_path, "text,label,ref\n"), "text", ["id", "label"]) == {"label": "pool_label", "ref": "ref"}

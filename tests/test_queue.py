@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from labelrounds import queue, rounds
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
+from labelrounds.pool.identity import fold, near_duplicate_key, text_id
 from labelrounds.queue import Asked, harmless, literal, restored
-from labelrounds.texts import fold, near_duplicate_key, text_id
 from tests.small import FEWER, LABELS, PROPERTY, SmallProject, project, sentences
 
 TASK = Task("multi-class", tuple(LABELS))

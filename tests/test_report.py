@@ -15,7 +15,7 @@ import pytest
 from labelrounds import findings, report, scores, wording
 from labelrounds.core import files, params
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
-from labelrounds.texts import text_id
+from labelrounds.pool.identity import text_id
 from tests import browser, small
 from tests.graph import ROOT
 from tests.small import SmallProject

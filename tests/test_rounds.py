@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from labelrounds import rounds
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
+from labelrounds.pool.identity import text_id
 from labelrounds.rounds import Annotation, majority, settle
-from labelrounds.texts import text_id
 from tests.small import LABELS, PROPERTY
 
 CLASSES = Task("multi-class", tuple(LABELS))

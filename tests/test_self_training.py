@@ -112,7 +112,7 @@ def test_the_chosen_model_is_the_last_that_was_kept() -> None:
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 99))
 @FEWER
 def test_a_sample_of_texts_is_an_even_draw_in_their_order_of_the_seed_alone(size: int, n: int, seed: int) -> None:
-    from labelrounds.unlabelled import Unlabelled
+    from labelrounds.pool.unlabelled import Unlabelled
 
     names = [f"{number:03d}" for number in range(size)]
     texts = Unlabelled(names, names, names)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from labelrounds.core import params
 from labelrounds.holdout import SIDES
-from labelrounds.texts import near_duplicate_key, text_id
+from labelrounds.pool.identity import near_duplicate_key, text_id
 from stages import split
 from tests.small import FEWER, LABELS, SmallProject, project, sentences
 

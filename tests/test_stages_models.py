@@ -16,7 +16,7 @@ import pytest
 from labelrounds import encoders, rounds, runtime, training
 from labelrounds.core import files, params, tables
 from labelrounds.labelers import linear
-from labelrounds.texts import near_duplicate_key, text_id
+from labelrounds.pool.identity import near_duplicate_key, text_id
 from tests import tiny
 from tests.conftest import Project, clone
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from labelrounds.pool.identity import text_id
 from labelrounds.reckoning import table
-from labelrounds.texts import text_id
 from tests.small import SmallProject, project, sentences
 
 POOL = sentences(12)

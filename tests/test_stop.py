@@ -9,8 +9,8 @@ import pytest
 from labelrounds import snapshots, stopping
 from labelrounds.core import params
 from labelrounds.core.task import Task
+from labelrounds.pool.identity import text_id
 from labelrounds.snapshots import Snapshot
-from labelrounds.texts import text_id
 from stages import agreement, baseline, evaluate, predict, stop
 from tests import tiny
 from tests.small import LABELS, SmallProject, project

@@ -6,7 +6,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds.texts import ID_PATTERN, fold, near_duplicate_key, text_id
+from labelrounds.pool.identity import ID_PATTERN, fold, near_duplicate_key, text_id
 from tests.small import PROPERTY
 
 BLANKS = st.text(" \t\n\r\u00a0\u2003\u3000", min_size=1, max_size=3)

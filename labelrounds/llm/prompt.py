@@ -16,7 +16,7 @@ from typing import Any
 from labelrounds.core import tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
-from labelrounds.texts import text_id
+from labelrounds.pool.identity import text_id
 
 FILE, EXAMPLES = "prompt.jinja", "examples.csv"
 SCORES, JSON = "scores", "json"

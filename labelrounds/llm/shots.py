@@ -6,7 +6,7 @@ import numpy as np
 
 from labelrounds.core.task import Task
 from labelrounds.llm.prompt import Example
-from labelrounds.texts import near_duplicate_key
+from labelrounds.pool.identity import near_duplicate_key
 
 NONE, FIXED, RANDOM, NEAREST = "none", "fixed", "random", "nearest"
 

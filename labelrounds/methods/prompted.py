@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import calibration, examples, labelers, pool, runtime
+from labelrounds import calibration, examples, labelers, runtime
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
@@ -24,7 +24,8 @@ from labelrounds.labelers import prompted
 from labelrounds.labelers.prompted import PromptedLabeler, Settings
 from labelrounds.llm import prompt, shots
 from labelrounds.llm.responses import Response
-from labelrounds.texts import near_duplicate_key
+from labelrounds.pool import reader
+from labelrounds.pool.identity import near_duplicate_key
 
 HELDOUT = Path("data/split/heldout.txt")
 
@@ -108,7 +109,7 @@ def draw(asked: params.Prompt, settings: params.Params) -> dict[str, str]:
     seen = set(HELDOUT.read_text(encoding="utf-8").split())
 
     def free() -> Iterator[tuple[str, str]]:
-        for row in pool.stream(settings.data.pool, settings.data.text_column):
+        for row in reader.stream(settings.data.pool, settings.data.text_column):
             if row.id not in seen:
                 seen.add(row.id)
                 yield row.id, row.text

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from labelrounds import consistency, encoders, unlabelled
+from labelrounds import consistency, encoders
 from labelrounds.methods import Job
+from labelrounds.pool import unlabelled
 
 
 def make(job: Job) -> str:

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from labelrounds import encoders, self_training, unlabelled
+from labelrounds import encoders, self_training
 from labelrounds.methods import Job
+from labelrounds.pool import unlabelled
 
 
 def make(job: Job) -> str:

@@ -21,7 +21,7 @@ from labelrounds import drawing, examples, labelers, queue, reckoning, rounds, r
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command, UserError, at
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
-from labelrounds.texts import near_duplicate_key, text_id
+from labelrounds.pool.identity import near_duplicate_key, text_id
 from stages import adapt, baseline, finetune, predict, select, split
 
 COLUMNS = ["labels", "strategy", "seed", "f1_micro", "f1_macro"]

@@ -17,14 +17,15 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import augmentation, classifier, consistency, encoders, examples, labelers, reckoning, runtime, scores, self_training, unlabelled
+from labelrounds import augmentation, classifier, consistency, encoders, examples, labelers, reckoning, runtime, scores, self_training
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import fingerprint_of
 from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
-from labelrounds.texts import near_duplicate_key, text_id
-from labelrounds.unlabelled import Unlabelled
+from labelrounds.pool import unlabelled
+from labelrounds.pool.identity import near_duplicate_key, text_id
+from labelrounds.pool.unlabelled import Unlabelled
 
 RESULTS = Path(__file__).parent / "results"
 METHODS = ("supervised", "ust", "uda")

@@ -8,7 +8,7 @@ import numpy as np
 
 from labelrounds.core import tables
 from labelrounds.core.errors import UserError
-from labelrounds.texts import near_duplicate_key
+from labelrounds.pool.identity import near_duplicate_key
 
 PATH = Path("data/unlabelled/texts.csv")
 COLUMNS = ["id", "text", "augmented"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from labelrounds.core import tables
 from labelrounds.core.errors import UserError, at, did_you_mean
-from labelrounds.texts import text_id
+from labelrounds.pool.identity import text_id
 
 GROUP = "group"  # rows with the same group (a document, a customer) land on one side of the split
 
