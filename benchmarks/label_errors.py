@@ -14,9 +14,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import demo, examples, label_errors, scores
+from labelrounds import demo, label_errors, scores
 from labelrounds.core import params, tables
 from labelrounds.pool import reader
+from labelrounds.rounds import examples
 from stages import suspects
 
 FIRST = 0.1

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelrounds import bootstrap, rounds, scores
+from labelrounds import bootstrap, scores
 from labelrounds.core.task import Task
+from labelrounds.rounds import record
 
 UNNAMED = "(not named)"
 
@@ -44,7 +45,7 @@ class Opinions:
         return Opinions([self.ids[row] for row in rows], self.people, self.values, self.said[rows])
 
 
-def collect(annotations: Iterable[rounds.Annotation], task: Task, leave_out: Iterable[str] = ()) -> Opinions:
+def collect(annotations: Iterable[record.Annotation], task: Task, leave_out: Iterable[str] = ()) -> Opinions:
     """Returns the texts that two people or more labelled, each person's newest answer to each.
 
     People alone count, not models (`source`), nor corrections, which were asked for because the label looked wrong.
@@ -55,7 +56,7 @@ def collect(annotations: Iterable[rounds.Annotation], task: Task, leave_out: Ite
     by_text: dict[str, dict[str, tuple[str, ...]]] = {}
     unnamed: dict[str, str] = {}
     for one in annotations:
-        if one.source not in ("human", rounds.OPINION) or one.annotator in skipped:
+        if one.source not in ("human", record.OPINION) or one.annotator in skipped:
             continue
         given = by_text.setdefault(one.id, {})
         name = one.annotator

@@ -8,8 +8,8 @@ import numpy as np
 from labelrounds import calibration, encoders, labelers, lora, scores, training
 from labelrounds.core.params import Finetune, Lora
 from labelrounds.core.task import Task
-from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
+from labelrounds.rounds.examples import Examples
 from labelrounds.runtime import Runtime
 
 

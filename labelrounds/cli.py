@@ -71,9 +71,9 @@ def draw(n: int, file: Path) -> None:
 
     Only rounds drawn so may be holdout rounds, since only they represent the pool.
     """
-    from labelrounds import queue
     from labelrounds.core import params
-    from labelrounds.drawing import draw_at_random
+    from labelrounds.rounds import queue
+    from labelrounds.rounds.sampling import draw_at_random
 
     settings = params.load()
     asked, left = draw_at_random(n, settings)
@@ -95,27 +95,27 @@ def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) ->
     """
     from dataclasses import replace
 
-    from labelrounds import audits, drawing, queue, rounds
     from labelrounds.core import params
+    from labelrounds.rounds import audits, queue, record, sampling
 
     settings = params.load()
     task = settings.labelled_task()
     if again and suspects:
         raise click.UsageError("--again and --suspects exclude each other.")
     if again:
-        asked, total = drawing.draw_again(again, settings)
-        queue.write_form(file, asked, task, rounds.OPINION)
+        asked, total = sampling.draw_again(again, settings)
+        queue.write_form(file, asked, task, record.OPINION)
         click.echo(f"{len(asked)} of {total} test texts wait in {at(file)}, for second opinions: a copy for each person. The test set's labels stay.")
         show_how_to_label(file, settings)
         return
     if suspects:
-        asked, total = drawing.draw_suspects(settings)
-        queue.write_form(file, asked, task, rounds.CORRECTION)
+        asked, total = sampling.draw_suspects(settings)
+        queue.write_form(file, asked, task, record.CORRECTION)
         click.echo(f"{len(asked)} of {total} texts whose label looks wrong wait in {at(file)}. Your answer will be their label, the same or another.")
         show_how_to_label(file, settings)
         return
     waiting = queue.read()
-    done = {annotation.id for annotation in rounds.read_all(task)} | set(audits.drawn(task))
+    done = {annotation.id for annotation in record.read_all(task)} | set(audits.drawn(task))
     asked = [entry for entry in waiting if entry.id not in done]
     if not asked:
         raise UserError(f"all {len(waiting)} texts of the queue are labelled. Run `dvc repro` for the next queue.")
@@ -125,7 +125,7 @@ def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) ->
     skipped = f" ({len(waiting) - len(asked)} more of the queue are labelled already)" if len(asked) < len(waiting) else ""
     click.echo(f"{len(asked)} texts{skipped} wait in {at(file)}.")
     show_how_to_label(file, settings)
-    if not rounds.paths():
+    if not record.paths():
         click.echo(
             "These texts were chosen by a model, so they cannot give the test set: import a random round before them (labelrounds draw 200 FILE)."
         )
@@ -189,8 +189,8 @@ def audit(n: int, file: Path) -> None:
     reports the realised precision with its exact interval (metrics/audit.json), and lets less through where it is
     below the promise.
     """
-    from labelrounds import audits
     from labelrounds.core import params
+    from labelrounds.rounds import audits
 
     settings = params.load()
     count, size = audits.draw(n, file, settings)

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from labelrounds import bootstrap, examples, lineage, scores
+from labelrounds import bootstrap, lineage, scores
 from labelrounds.bootstrap import Change
 from labelrounds.core import revisions, tables
 from labelrounds.core.errors import UserError, did_you_mean
@@ -21,6 +21,7 @@ from labelrounds.core.revisions import Commit
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
 from labelrounds.pool import reader
 from labelrounds.reckoning import table
+from labelrounds.rounds import examples
 
 NAMES = {"f1_macro": "macro-F1", "f1_micro": "micro-F1", "accuracy": "accuracy", "jaccard": "Jaccard"}
 SHOWN = 10  # flipped texts of each kind on the screen

@@ -18,9 +18,9 @@ from labelrounds import bootstrap, classifier, encoders, labelers, scores, train
 from labelrounds.core import files
 from labelrounds.core.params import Finetune, Uda
 from labelrounds.core.task import Task
-from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
 from labelrounds.pool.unlabelled import Unlabelled
+from labelrounds.rounds.examples import Examples
 from labelrounds.runtime import Runtime
 
 NONE, LINEAR, EXP, LOG = SCHEDULES = ("none", "linear", "exp", "log")

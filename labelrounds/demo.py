@@ -16,7 +16,7 @@ import numpy as np
 from labelrounds.core import downloads, files, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.pool.identity import text_id
-from labelrounds.queue import harmless, literal, restored
+from labelrounds.rounds.queue import harmless, literal, restored
 
 POOL = Path("data/pool.csv")
 RATINGS = Path("data/demo/ratings.csv")

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelrounds import audits, queue, rounds, snapshots
+from labelrounds import snapshots
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError, at, first_of
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
+from labelrounds.rounds import audits, queue, record
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
         hint = f"; write {task.spell(())} where none applies" if task.multi_label else ""
         raise UserError(f"{at(sources[0])}: no row has a label: {unfilled} rows are empty in the label column. Fill in at least one{hint}.")
     annotations = one_opinion_each(annotations, task)
-    earlier = rounds.read_all(task, folder)
+    earlier = record.read_all(task, folder)
     before = {statement(a) for a in earlier}
     newest = {asked(a): a.round for a in earlier}
     in_force = {(asked(a), a.labels) for a in earlier if a.round == newest[asked(a)]}
@@ -67,7 +68,7 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
             "row",
         )
     texts = {a.id: a.text for a in new if a.text is not None and a.id not in in_pool}
-    learns = folder == rounds.FOLDER and rounds.deciding(new) and rounds.deciding(earlier)
+    learns = folder == record.FOLDER and record.deciding(new) and record.deciding(earlier)
     history, stale = keep_history(settings) if learns else (None, "")
     path = write_round(new, texts, task, folder)
     return Imported(folder, path, len(new), len({a.id for a in new}), known, overruled, unfilled, history, stale)
@@ -83,14 +84,14 @@ def keep_history(settings: params.Params) -> tuple[Path | None, str]:
         return None, f"what is on disk cannot be read: {getattr(error, 'message', error)}"
 
 
-def asked(annotation: rounds.Annotation) -> tuple[str, str, bool]:
+def asked(annotation: record.Annotation) -> tuple[str, str, bool]:
     """Returns who was asked for what: a label of a text, or a second opinion on it, which replaces no label."""
-    return annotation.id, annotation.annotator, annotation.source == rounds.OPINION
+    return annotation.id, annotation.annotator, annotation.source == record.OPINION
 
 
-def statement(annotation: rounds.Annotation) -> tuple[str, str, tuple[str, ...], str]:
+def statement(annotation: record.Annotation) -> tuple[str, str, tuple[str, ...], str]:
     """Returns what makes an annotation the same as another one; who confirms a suspected label says something new."""
-    own = annotation.source if annotation.source in (rounds.OPINION, rounds.CORRECTION) else ""
+    own = annotation.source if annotation.source in (record.OPINION, record.CORRECTION) else ""
     return annotation.id, annotation.annotator, annotation.labels, own
 
 
@@ -101,10 +102,10 @@ def folder_of(sources: Sequence[str | Path]) -> Path:
         raise UserError(
             f"{at(forms[0])} is the form of an audit, which never trains; the other files are labels to train on. Import them one after the other."
         )
-    return audits.FOLDER if forms else rounds.FOLDER
+    return audits.FOLDER if forms else record.FOLDER
 
 
-def check_drawn(annotations: list[rounds.Annotation], task: Task) -> None:
+def check_drawn(annotations: list[record.Annotation], task: Task) -> None:
     """Raises a UserError for a text that no audit has drawn: what people chose themselves is no random sample."""
     known = audits.drawn(task)
     strange = [a for a in annotations if a.id not in known]
@@ -118,15 +119,15 @@ def check_drawn(annotations: list[rounds.Annotation], task: Task) -> None:
         )
 
 
-def read_form(source: str | Path, task: Task, annotator: str | None) -> tuple[list[rounds.Annotation], list[str]]:
+def read_form(source: str | Path, task: Task, annotator: str | None) -> tuple[list[record.Annotation], list[str]]:
     """Returns the annotations of a filled-in file with what spreadsheets needed undone, and the places without a label."""
-    found, unfilled = rounds.read_filled(source, task, restore=queue.restored, cut=queue.CUT)
+    found, unfilled = record.read_filled(source, task, restore=queue.restored, cut=queue.CUT)
     return [replace(a, annotator=a.annotator or annotator or "") for a in found], unfilled
 
 
-def one_opinion_each(annotations: list[rounds.Annotation], task: Task) -> list[rounds.Annotation]:
+def one_opinion_each(annotations: list[record.Annotation], task: Task) -> list[record.Annotation]:
     """Returns each named person's label of a text once; a UserError where one gives a text two labels, also across files."""
-    seen: dict[tuple[str, str], rounds.Annotation] = {}
+    seen: dict[tuple[str, str], record.Annotation] = {}
     kept = []
     for annotation in annotations:
         previous = seen.setdefault((annotation.id, annotation.annotator), annotation)
@@ -140,7 +141,7 @@ def one_opinion_each(annotations: list[rounds.Annotation], task: Task) -> list[r
     return kept
 
 
-def write_round(annotations: list[rounds.Annotation], texts: dict[str, str], task: Task, folder: Path = rounds.FOLDER) -> Path:
+def write_round(annotations: list[record.Annotation], texts: dict[str, str], task: Task, folder: Path = record.FOLDER) -> Path:
     """Writes the next round, or the next file of another `folder`, and returns its path; texts stand in it only where the pool lacks them."""
     columns = ["id", *(["text"] if texts else []), task.column, "annotator"]
     columns += ["source"] if any(a.source != "human" for a in annotations) else []
@@ -150,7 +151,7 @@ def write_round(annotations: list[rounds.Annotation], texts: dict[str, str], tas
         for a in annotations
     ]
     for _ in range(100):  # two people may import at the same moment: each gets a number of its own
-        path = rounds.next_path(folder)
+        path = record.next_path(folder)
         try:
             files.write_csv(path, columns, ([row[name] for name in columns] for row in rows), new=True)
         except FileExistsError:

@@ -14,13 +14,14 @@ from typing import Any
 
 import click
 
-from labelrounds import audits, curve, importing, rounds, snapshots
+from labelrounds import curve, importing, snapshots
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import UserError, at, did_you_mean
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
 from labelrounds.pool import reader
 from labelrounds.pool.identity import text_id
-from labelrounds.rounds import FALSE, TRUE
+from labelrounds.rounds import audits, record
+from labelrounds.rounds.record import FALSE, TRUE
 
 TEXT_NAMES = (
     "text",
@@ -183,7 +184,7 @@ def leftovers(pool_file: Path, labelled: Sequence[Path]) -> list[Path]:
         *DEMO_PIPELINE,
         *map(Path, MADE),
         *sorted(Path("metrics").glob("*")),
-        *sorted(rounds.FOLDER.glob("*.csv")),
+        *sorted(record.FOLDER.glob("*.csv")),
         *sorted(audits.FOLDER.glob("*.csv")),
         *sorted(audits.DRAWN.glob("*.csv")),
         *sorted(snapshots.FOLDER.glob("*.json")),
@@ -211,7 +212,7 @@ def ask_before_removing(going: Sequence[Path], yes: bool) -> None:
 
 def is_the_demos(path: Path) -> bool:
     """Says whether a leftover came with the clone: of rounds, those that the demo's crowd labelled."""
-    if path.parent in (rounds.FOLDER, audits.FOLDER):
+    if path.parent in (record.FOLDER, audits.FOLDER):
         try:
             return all(row.cells.get("annotator", "").startswith(("crowd", "rater-")) for row in tables.rows(path))
         except UserError:
@@ -291,7 +292,7 @@ def write_round(found: Labelled, task: Task, kept: Path, text_column: str) -> Pa
     """Writes one labelled file as the next round; its texts stand there only where the pool lacks them."""
     ids = {text: text_id(text) for text, _, _, _ in found.rows}
     in_pool = reader.find(kept, text_column, set(ids.values()))
-    annotations = [rounds.Annotation(ids[text], text, labels, who, "human", "", "", where) for text, labels, who, where in found.rows]
+    annotations = [record.Annotation(ids[text], text, labels, who, "human", "", "", where) for text, labels, who, where in found.rows]
     texts = {identity: text for text, identity in ids.items() if identity not in in_pool}
     return importing.write_round(annotations, texts, task)
 

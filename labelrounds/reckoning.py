@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from labelrounds import curve, queue, rounds
+from labelrounds import curve
 from labelrounds.core import params, tables
 from labelrounds.pool import reader
+from labelrounds.rounds import queue, record
 
 METRICS = Path("metrics")
 PAGE = METRICS / "report.html"
@@ -31,12 +32,12 @@ def table(columns: list[str], rows: list[list[Any]]) -> str:
 def show_labels(settings: params.Params) -> None:
     """Prints the labels per round, per label and per person, and what comes next."""
     size = sum(1 for _ in reader.stream(settings.data.pool, settings.data.text_column))
-    if not rounds.paths():
+    if not record.paths():
         click.echo(f"{size} texts in the pool, no labels yet. Next: labelrounds draw 200 round-01.csv")
         return
     task = settings.labelled_task()
-    annotations = rounds.read_all(task)
-    verdict = rounds.settle(annotations, task)
+    annotations = record.read_all(task)
+    verdict = record.settle(annotations, task)
     click.echo(f"{len(annotations)} labels of {len({a.id for a in annotations})} texts; {size} texts in the pool.\n")
     per_round = [
         [name, len(part), len({a.id for a in part}), len({a.annotator for a in part})]

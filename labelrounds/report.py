@@ -100,10 +100,10 @@ def check_target(path: Path) -> None:
 
 def project_of(settings: Any, texts: bool) -> Project:
     """Returns what the page of these parameters is about; names of people are read from the rounds."""
-    from labelrounds import rounds
+    from labelrounds.rounds import record
 
     task = settings.labelled_task()
-    people = {annotation.annotator for annotation in rounds.read_all(task)}
+    people = {annotation.annotator for annotation in record.read_all(task)}
     labelers = dict.fromkeys((*settings.recipes, settings.deploy, "baseline"))  # a prompt or a study's recipe may be deployed
     return Project(task, tuple(labelers), settings.deploy, tuple(sorted(people)), texts, settings.seed)
 

@@ -13,9 +13,9 @@ import numpy as np
 from labelrounds import bootstrap, classifier, dropout, encoders, labelers, scores, training
 from labelrounds.core import files
 from labelrounds.core.params import Finetune, Ust
-from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
 from labelrounds.pool.unlabelled import Unlabelled
+from labelrounds.rounds.examples import Examples
 from labelrounds.runtime import Runtime
 
 EASY, HARD = "easy", "hard"

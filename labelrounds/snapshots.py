@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from labelrounds import examples, labelers, rounds
+from labelrounds import labelers
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import UserError, at
+from labelrounds.rounds import examples, record
 
 FOLDER = Path("data/history")
 SHARDS = Path("data/predictions/shards")
@@ -57,7 +58,7 @@ def keep(settings: params.Params) -> Path:
 def take(settings: params.Params) -> Snapshot:
     """Returns what the model on disk knows; raises Stale where models, metrics and rounds do not belong together."""
     task = settings.labelled_task()
-    annotations = rounds.deciding(rounds.read_all(task))
+    annotations = record.deciding(record.read_all(task))
     here = _counted(a.round for a in annotations)
     split = _json(METRICS / "split.json")
     measured = {name: counts["annotations"] for name, counts in split.get("rounds", {}).items()}

@@ -5,11 +5,12 @@ studies/llm/models/MODEL, the prompt's folder, data/split, data/pool, models/enc
 
 import click
 
-from labelrounds import examples, labelers
+from labelrounds import labelers
 from labelrounds.core import params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.methods import prompted
+from labelrounds.rounds import examples
 
 
 @click.command(cls=Command)

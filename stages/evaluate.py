@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from labelrounds import bootstrap, calibration, examples, labelers, runtime, scores
+from labelrounds import bootstrap, calibration, labelers, runtime, scores
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
+from labelrounds.rounds import examples
 
 METRICS = Path("metrics")
 RELIABILITY = ["scores", "bin", "n", "confidence", "right"]

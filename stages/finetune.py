@@ -5,11 +5,12 @@ data/split/{train,valid}.csv, data/unlabelled, models/encoder/… ──► mode
 
 import click
 
-from labelrounds import examples, labelers, methods, runtime
+from labelrounds import labelers, methods, runtime
 from labelrounds.core import params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.pool import unlabelled
+from labelrounds.rounds import examples
 
 
 @click.command(cls=Command)

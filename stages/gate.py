@@ -14,10 +14,11 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds import audits, examples, gate, labelers, queue, runtime, scores
+from labelrounds import gate, labelers, runtime, scores
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
 from labelrounds.pool import reader
+from labelrounds.rounds import audits, examples, queue
 
 SHARDS, LABELLED = audits.SHARDS, audits.LABELLED
 PEOPLE = examples.SPLIT / "labels.csv"

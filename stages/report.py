@@ -5,9 +5,10 @@ metrics/, data/rounds, data/split/test.csv ──► metrics/report.html
 
 import click
 
-from labelrounds import report, rounds
+from labelrounds import report
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
+from labelrounds.rounds import record
 
 
 @click.command(cls=Command)
@@ -15,7 +16,7 @@ from labelrounds.core.errors import Command
 def main(no_texts: bool) -> None:
     settings = params.load()
     project = report.project_of(settings, settings.report.texts and not no_texts)
-    with files.unchanged(rounds.FOLDER, *report.sources(project.labelers)):
+    with files.unchanged(record.FOLDER, *report.sources(project.labelers)):
         page = report.page(project)
     with files.atomic(report.PATH) as file:
         file.write(page)

@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import acquisition, labelers, queue, rounds, runtime
+from labelrounds import acquisition, labelers, runtime
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
+from labelrounds.rounds import queue, record
 
 SHARDS = Path("data/predictions/shards")
 HELDOUT = Path("data/split/heldout.txt")
@@ -24,7 +25,7 @@ HELDOUT = Path("data/split/heldout.txt")
 def main() -> None:
     settings = params.load()
     select, task = settings.select, settings.labelled_task()
-    with files.unchanged(settings.data.pool, rounds.FOLDER, HELDOUT, SHARDS):
+    with files.unchanged(settings.data.pool, record.FOLDER, HELDOUT, SHARDS):
         uncertainty, free = read_uncertainty(settings, task)
         order = np.random.default_rng(settings.seed).permutation(len(free)) if select.strategy == "random" else acquisition.ranked(uncertainty[free])
         spread = select.strategy.partition("-")[2] in ("kmeans", "coreset")
@@ -40,7 +41,7 @@ def main() -> None:
 
 def read_uncertainty(settings, task):
     """Returns (uncertainty of every pool row, shape (n,); numbers of the rows that may be asked)."""
-    taken = set(HELDOUT.read_text(encoding="utf-8").split()) | {annotation.id for annotation in rounds.read_all(task)}
+    taken = set(HELDOUT.read_text(encoding="utf-8").split()) | {annotation.id for annotation in record.read_all(task)}
     measure = acquisition.UNCERTAINTY.get(settings.select.strategy.removesuffix("-kmeans").removesuffix("-coreset"), acquisition.entropy)
     uncertainty, free = [], []
     for shard in tables.shards(SHARDS):
@@ -77,7 +78,7 @@ def distinct(numbers, size, settings):
 
 def labelled_keys(settings):
     """Returns the near-duplicate keys of the texts that are labelled already: a copy of one teaches nothing new."""
-    annotations = rounds.read_all(settings.labelled_task())
+    annotations = record.read_all(settings.labelled_task())
     in_pool = reader.find(settings.data.pool, settings.data.text_column, {annotation.id for annotation in annotations})
     return {near_duplicate_key(text) for text in (*(row.text for row in in_pool.values()), *(a.text for a in annotations if a.text is not None))}
 

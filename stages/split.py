@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from labelrounds import holdout, rounds
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command, UserError, at, first_of, no_labels
 from labelrounds.pool import reader
+from labelrounds.rounds import holdout, record
 
 OUT = Path("data/split")
 METRICS = Path("metrics")
@@ -24,11 +24,11 @@ CASES = ["id", "case", "round", "detail"]
 def main() -> None:
     settings = params.load()
     source, column = settings.data.pool, settings.data.text_column
-    with files.unchanged(source, rounds.FOLDER):
+    with files.unchanged(source, record.FOLDER):
         annotations, verdict, task = read_labels(settings)
         held_rounds = set(settings.split.holdout_rounds)
         # Membership of validation and test comes from the holdout rounds alone; a later round may correct a label.
-        first = rounds.settle((a for a in annotations if a.round in held_rounds), task)
+        first = record.settle((a for a in annotations if a.round in held_rounds), task)
         texts, pool_size, grouped = read_texts(annotations, source, column)
         held = holdout.draw(
             texts.values(),
@@ -65,14 +65,14 @@ def read_labels(settings):
     Without a single round, the error says how to begin; or, if the deployed labeler needs no labels, nothing is
     held out yet, and `select` makes a queue with it.
     """
-    if not rounds.paths():
+    if not record.paths():
         deployed = settings.all_recipes.get(settings.deploy)
         if deployed is not None and not deployed.needs_labels:
             task = settings.labelled_task()
-            return [], rounds.settle([], task), task
+            return [], record.settle([], task), task
         raise no_labels()
     task = settings.labelled_task()
-    names = [path.stem for path in rounds.paths()]
+    names = [path.stem for path in record.paths()]
     lacking = [name for name in settings.split.holdout_rounds if name not in names]
     if lacking or not settings.split.holdout_rounds:
         found = f'names round "{lacking[0]}", which is not in {at(rounds.FOLDER)}' if lacking else "names no round"
@@ -80,8 +80,8 @@ def read_labels(settings):
             f"{at(params.PATH, params.line_of('split', 'holdout_rounds'))}: split.holdout_rounds {found}; without a holdout round "
             f'there is nothing to test on. Rounds there are: {", ".join(names)}. Name one that was drawn at random, such as ["{names[0]}"].'
         )
-    annotations = rounds.deciding(rounds.read_all(task))
-    verdict = rounds.settle(annotations, task)
+    annotations = record.deciding(record.read_all(task))
+    verdict = record.settle(annotations, task)
     examples = Counter(label for settled in verdict.labels.values() for label in settled.labels)
     places = {label: a.where for a in reversed(annotations) if a.id in verdict.labels for label in a.labels if label in verdict.labels[a.id].labels}
     problems = [
@@ -123,7 +123,7 @@ def assign(sides, first, verdict):
 
     first : what the holdout rounds say; only their texts are ever in validation and test
     """
-    members: dict[str, list[tuple[str, rounds.Settled]]] = {name: [] for name in holdout.SIDES}
+    members: dict[str, list[tuple[str, record.Settled]]] = {name: [] for name in holdout.SIDES}
     near = []
     for identity, side in sorted(sides.items()):
         if identity in first.labels and side != "train":

@@ -14,12 +14,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import classifier, encoders, examples, label_errors, labelers, queue, rounds, runtime, scores
+from labelrounds import classifier, encoders, label_errors, labelers, runtime, scores
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.labelers import transformer
 from labelrounds.pool.identity import near_duplicate_key
+from labelrounds.rounds import examples, queue, record
 
 METRICS = Path("metrics")
 COLUMNS = ["id", "case", "label", "better", "quality", "detail"]
@@ -39,13 +40,13 @@ def main() -> None:
         settings.runtime.precision,
         settings.model.max_length,
     )
-    with files.unchanged(rounds.FOLDER), scratch("suspects", [examples.TRAIN, examples.VALID, encoder], used) as folder:
+    with files.unchanged(record.FOLDER), scratch("suspects", [examples.TRAIN, examples.VALID, encoder], used) as folder:
         train, valid = examples.read(examples.TRAIN, task), examples.read(examples.VALID, task)
-        annotations = rounds.deciding(rounds.read_all(task))
+        annotations = record.deciding(record.read_all(task))
         rows = ties(annotations, task)
         if settings.suspects.judge != "none":
             judged = label_errors.judge(train.gold, out_of_fold(train, valid, encoder, settings, task, folder), task.multi_label)
-            rows += doubted(train, judged, task, {a.id for a in annotations if a.source == rounds.CORRECTION})
+            rows += doubted(train, judged, task, {a.id for a in annotations if a.source == record.CORRECTION})
         rows += contradictions(annotations, task)
         files.write_csv(queue.SUSPECTS, COLUMNS, rows)
     counts = {case: sum(row[1] == case for row in rows) for case in ("denied", "doubted", "tie", "relabelled", "divided")}
@@ -116,13 +117,13 @@ def doubted(train, judged, task, answered):
 
 def ties(annotations, task):
     """Returns a row for every text that is without a label because people are split evenly."""
-    tied = sorted(rounds.settle(annotations, task).tied.items())
+    tied = sorted(record.settle(annotations, task).tied.items())
     return [[identity, "tie", "", "", "", f"round {name}: {' | '.join(map(task.spell, votes))}"] for identity, (name, votes) in tied]
 
 
 def contradictions(annotations, task):
     """Returns a row for every label that a later round changed, and for every one that a mere majority of people gave."""
-    verdict = rounds.settle(annotations, task)
+    verdict = record.settle(annotations, task)
     votes = defaultdict(list)
     for one in annotations:
         if one.id in verdict.labels and verdict.labels[one.id].round == one.round:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import agreement, rounds
+from labelrounds import agreement
 from labelrounds.core.task import Task
 from labelrounds.pool.identity import text_id
-from labelrounds.rounds import CORRECTION, OPINION, Annotation, settle
+from labelrounds.rounds import record
+from labelrounds.rounds.record import CORRECTION, OPINION, Annotation, settle
 from stages import agreement as stage
 from tests.small import FEWER, LABELS, PROPERTY, SmallProject, project, sentences
 
@@ -214,7 +215,7 @@ def test_until_answers_come_everybody_gets_the_same_texts_and_then_others(tmp_pa
 def test_the_mark_of_a_second_opinion_may_be_typed_in_any_case(tmp_path: Path) -> None:
     path = tmp_path / "01.csv"
     path.write_text("text,label,source\none,good,Opinion\n", encoding="utf-8")
-    assert rounds.deciding(rounds.read(path, CLASSES)) == []
+    assert record.deciding(record.read(path, CLASSES)) == []
 
 
 @FEWER

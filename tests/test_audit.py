@@ -8,11 +8,12 @@ import click.testing
 import numpy as np
 import pytest
 
-from labelrounds import audits, gate, init, labelers
+from labelrounds import gate, init, labelers
 from labelrounds.core import files
 from labelrounds.core.task import Task
 from labelrounds.labelers import linear
 from labelrounds.pool.identity import text_id
+from labelrounds.rounds import audits
 from tests.small import LABELS, SmallProject, project, sentences
 
 SHARES = (0.5, 0.3, 0.2)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from labelrounds import classifier, encoders, labelers, runtime
 from labelrounds.core.params import Finetune
 from labelrounds.core.task import Task
-from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
+from labelrounds.rounds.examples import Examples
 from tests import tiny
 
 LABELS = ("billing", "delivery", "praise", "rare")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from labelrounds.core import params
-from labelrounds.drawing import draw_at_random
 from labelrounds.pool.identity import text_id
+from labelrounds.rounds.sampling import draw_at_random
 from tests.small import LABELS, SmallProject, project, sentences
 
 POOL = sentences(30)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds.holdout import Groups, connect, group_node, key_node, side, sides
+from labelrounds.rounds.holdout import Groups, connect, group_node, key_node, side, sides
 from tests.small import PROPERTY
 
 SHARES = st.tuples(st.floats(0, 0.49), st.floats(0, 0.49))

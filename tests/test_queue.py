@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labelrounds import queue, rounds
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.pool.identity import fold, near_duplicate_key, text_id
-from labelrounds.queue import Asked, harmless, literal, restored
+from labelrounds.rounds import queue, record
+from labelrounds.rounds.queue import Asked, harmless, literal, restored
 from tests.small import FEWER, LABELS, PROPERTY, SmallProject, project, sentences
 
 TASK = Task("multi-class", tuple(LABELS))
@@ -60,7 +60,7 @@ def asked(text: str, **own: str) -> Asked:
     return Asked(text_id(text), text, "", "", own)
 
 
-def filled(path: Path, label: str = "good") -> list[rounds.Annotation]:
+def filled(path: Path, label: str = "good") -> list[record.Annotation]:
     """Fills every row of a form, saves it as a spreadsheet does, and reads it as an import does."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -68,7 +68,7 @@ def filled(path: Path, label: str = "good") -> list[rounds.Annotation]:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\r\n")
         writer.writeheader()
         writer.writerows({**row, "label": label} for row in rows)
-    annotations, unfilled = rounds.read_filled(path, TASK, restore=queue.restored, cut=queue.CUT)
+    annotations, unfilled = record.read_filled(path, TASK, restore=queue.restored, cut=queue.CUT)
     assert not unfilled
     return annotations
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import rounds
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.pool.identity import text_id
-from labelrounds.rounds import Annotation, majority, settle
+from labelrounds.rounds import record
+from labelrounds.rounds.record import Annotation, majority, settle
 from tests.small import LABELS, PROPERTY
 
 CLASSES = Task("multi-class", tuple(LABELS))
@@ -30,13 +30,13 @@ def written(folder: Path, content: str, name: str = "01.csv") -> Path:
 
 
 def labels(folder: Path, content: str, task: Task = CLASSES) -> list[tuple[str, tuple[str, ...]]]:
-    return [(found.id, found.labels) for found in rounds.read(written(folder, content), task)]
+    return [(found.id, found.labels) for found in record.read(written(folder, content), task)]
 
 
 def error(folder: Path, content: str, task: Task = CLASSES) -> str:
     path = written(folder, content)
     with pytest.raises(UserError) as caught:
-        rounds.read(path, task)
+        record.read(path, task)
     return caught.value.message.replace(f"{folder}/", "")
 
 
@@ -49,7 +49,7 @@ def test_labels_by_id_alone_by_text_alone_and_by_both_mean_the_same(tmp_path: Pa
 
 def test_who_said_it_and_why_is_kept(tmp_path: Path) -> None:
     path = written(tmp_path, "text,label,annotator,source,note\none,good,Ann,model,looks so\ntwo,bad,,,\n", "07.csv")
-    first, second = rounds.read(path, CLASSES)
+    first, second = record.read(path, CLASSES)
     assert (first.text, first.annotator, first.source, first.note, first.round) == ("one", "Ann", "model", "looks so", "07")
     assert (second.annotator, second.source, second.note) == ("", "human", "")
     assert first.where.endswith("07.csv:2")
@@ -81,11 +81,11 @@ def test_a_label_may_have_the_name_of_another_column_of_a_round(tmp_path: Path) 
 def test_lines_of_json_need_not_name_every_label(tmp_path: Path) -> None:
     path = tmp_path / "form.jsonl"
     path.write_text('{"text": "one", "label": "good"}\n{"text": "two"}\n', encoding="utf-8")
-    found, unfilled = rounds.read_filled(path, CLASSES)
+    found, unfilled = record.read_filled(path, CLASSES)
     assert [given.labels for given in found] == [("good",)]
     assert len(unfilled) == 1 and unfilled[0].endswith("form.jsonl:2")
     path.write_text('{"text": "one", "good": 1, "bad": 0, "other": 0}\n{"text": "two", "bad": true}\n', encoding="utf-8")
-    assert [given.labels for given in rounds.read_filled(path, SEVERAL)[0]] == [("good",), ("bad",)]
+    assert [given.labels for given in record.read_filled(path, SEVERAL)[0]] == [("good",), ("bad",)]
 
 
 def test_blank_rows_at_the_end_of_a_spreadsheet_do_no_harm(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_blank_rows_at_the_end_of_a_spreadsheet_do_no_harm(tmp_path: Path) -> No
 
 def test_one_person_who_says_the_same_twice_has_one_vote(tmp_path: Path) -> None:
     path = written(tmp_path, "text,label,annotator\none,good,Ann\none,good,Ann\none,bad,Bob\n")
-    assert [found.annotator for found in rounds.read(path, CLASSES)] == ["Ann", "Bob"]
+    assert [found.annotator for found in record.read(path, CLASSES)] == ["Ann", "Bob"]
 
 
 def test_people_who_are_not_named_each_have_a_vote(tmp_path: Path) -> None:
@@ -135,19 +135,19 @@ def test_for_several_labels_an_empty_cell_is_not_the_answer_none(tmp_path: Path)
 def test_rounds_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for name in ("100.csv", "02.csv", "11.csv", "README.md", ".draft.csv"):
         written(tmp_path, "text,label\none,good\n", name)
-    assert [path.name for path in rounds.paths(tmp_path)] == ["02.csv", "11.csv", "100.csv"]
-    assert rounds.next_path(tmp_path).name == "101.csv"
+    assert [path.name for path in record.paths(tmp_path)] == ["02.csv", "11.csv", "100.csv"]
+    assert record.next_path(tmp_path).name == "101.csv"
 
 
 def test_the_first_round_has_two_digits(tmp_path: Path) -> None:
-    assert rounds.next_path(tmp_path / "none yet").name == "01.csv"
+    assert record.next_path(tmp_path / "none yet").name == "01.csv"
 
 
 @pytest.mark.parametrize("name", ["1.csv", "02.txt", "02 (copy).csv", "two.csv", "02.csv.gz"])
 def test_a_file_among_the_rounds_with_another_name_is_an_error(tmp_path: Path, name: str) -> None:
     written(tmp_path, "text,label\none,good\n", name)
     with pytest.raises(UserError, match="not the name of a round"):
-        rounds.paths(tmp_path)
+        record.paths(tmp_path)
 
 
 def test_the_newest_round_wins_over_any_majority_before_it() -> None:

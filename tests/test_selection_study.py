@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from labelrounds import encoders, rounds
+from labelrounds import encoders
 from labelrounds.core.task import Task
+from labelrounds.rounds import record
 from studies.selection import play
 from tests import tiny
 from tests.conftest import ROOT
@@ -36,7 +37,7 @@ def test_every_strategy_starts_from_the_same_round_and_random_is_always_there(
     for seed in ("seed-1", "seed-2"):
         first = [(tmp_path / "made" / seed / name / "data/rounds/01.csv").read_bytes() for name in ("random", "entropy")]
         assert first[0] == first[1]
-        labelled = rounds.read_all(task, tmp_path / "made" / seed / "entropy/data/rounds")
+        labelled = record.read_all(task, tmp_path / "made" / seed / "entropy/data/rounds")
         assert len({annotation.id for annotation in labelled}) == len(labelled) == 70
     at_50 = {(row["seed"], row["f1_macro"]) for row in results if row["labels"] == "50"}
     assert len(at_50) == 2, "before the first selection all strategies of a seed are one"

@@ -14,8 +14,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from labelrounds.core import params
-from labelrounds.holdout import SIDES
 from labelrounds.pool.identity import near_duplicate_key, text_id
+from labelrounds.rounds.holdout import SIDES
 from stages import split
 from tests.small import FEWER, LABELS, SmallProject, project, sentences
 

@@ -13,10 +13,11 @@ import click.testing
 import numpy as np
 import pytest
 
-from labelrounds import encoders, rounds, runtime, training
+from labelrounds import encoders, runtime, training
 from labelrounds.core import files, params, tables
 from labelrounds.labelers import linear
 from labelrounds.pool.identity import near_duplicate_key, text_id
+from labelrounds.rounds import record
 from tests import tiny
 from tests.conftest import Project, clone
 
@@ -179,7 +180,7 @@ def assert_asked(project: Project, size: int) -> list[dict[str, str]]:
     assert len(queue) == size
     assert list(queue[0]) == ["id", "text", "suggestion", "confidence", "uncertainty", "group"]
     settings = params.load(project.folder / "params.yaml")
-    annotations = rounds.read_all(settings.labelled_task(), project.folder / "data/rounds")
+    annotations = record.read_all(settings.labelled_task(), project.folder / "data/rounds")
     labelled = {annotation.id for annotation in annotations}
     labelled_keys = {near_duplicate_key(text) for text in pool_texts(project) if text_id(text) in labelled}
     heldout = set(project.read("data/split/heldout.txt").split())

@@ -10,10 +10,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from labelrounds import calibration, encoders, examples, labelers
+from labelrounds import calibration, encoders, labelers
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
-from labelrounds.examples import Examples
+from labelrounds.rounds import examples
+from labelrounds.rounds.examples import Examples
 from labelrounds.runtime import Runtime
 
 ENCODERS = Path("models/encoder")

@@ -15,17 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import calibration, examples, labelers, runtime
+from labelrounds import calibration, labelers, runtime
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
-from labelrounds.examples import Examples
 from labelrounds.labelers import prompted
 from labelrounds.labelers.prompted import PromptedLabeler, Settings
 from labelrounds.llm import prompt, shots
 from labelrounds.llm.responses import Response
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
+from labelrounds.rounds import examples
+from labelrounds.rounds.examples import Examples
 
 HELDOUT = Path("data/split/heldout.txt")
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from labelrounds import encoders
 from labelrounds.core.errors import UserError
-from labelrounds.examples import Examples
 from labelrounds.labelers import linear, linear_probe, vectors
 from labelrounds.methods import Job
+from labelrounds.rounds.examples import Examples
 
 
 def make(job: Job) -> str:

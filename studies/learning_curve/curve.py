@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import calibration, classifier, curve, examples, labelers, methods, plots, runtime, scores
+from labelrounds import calibration, classifier, curve, labelers, methods, plots, runtime, scores
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command, UserError, at, did_you_mean
 from labelrounds.core.scratch import scratch
@@ -24,6 +24,7 @@ from labelrounds.labelers import linear
 from labelrounds.llm import prompt, shots
 from labelrounds.methods import prompted, setfit
 from labelrounds.pool import unlabelled
+from labelrounds.rounds import examples
 
 METRICS = Path("metrics")
 LABELS = examples.SPLIT / "labels.csv"

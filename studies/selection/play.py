@@ -17,11 +17,12 @@ from statistics import mean, stdev
 import click
 from tqdm import tqdm
 
-from labelrounds import drawing, examples, labelers, queue, reckoning, rounds, runtime, scores
+from labelrounds import labelers, reckoning, runtime, scores
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command, UserError, at
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
 from labelrounds.pool.identity import near_duplicate_key, text_id
+from labelrounds.rounds import examples, queue, record, sampling
 from stages import adapt, baseline, finetune, predict, select, split
 
 COLUMNS = ["labels", "strategy", "seed", "f1_micro", "f1_macro"]
@@ -151,7 +152,7 @@ def build(place, base, encoder, task, texts, recipe, strategy, size, seed):
 def play(texts, measured, strategy, seed, first, later, recipe, bar):
     """Returns the results after each round, played in the working directory."""
     settings = params.load()
-    asked, waiting, rows = [entry.id for entry in drawing.draw_at_random(first, settings)[0]], [], []
+    asked, waiting, rows = [entry.id for entry in sampling.draw_at_random(first, settings)[0]], [], []
     for number in range(later + 1):
         bar.set_postfix_str(f"{strategy}, seed {seed}")
         waiting = answer(asked, waiting, texts, settings.labelled_task())
@@ -173,11 +174,11 @@ def answer(asked, waiting, texts, task):
     The split needs two texts of a label. What waits counts as asked for all the same.
     """
     asked = list(dict.fromkeys([*waiting, *asked]))
-    before = Counter(label for annotation in rounds.read_all(task) for label in annotation.labels)
+    before = Counter(label for annotation in record.read_all(task) for label in annotation.labels)
     found = before + Counter(label for identity in asked for label in task.parse(texts[identity][1], identity))
     alone = [identity for identity in asked if any(found[label] < 2 for label in task.parse(texts[identity][1], identity))]
     rows = ((identity, texts[identity][1], "gold") for identity in asked if identity not in alone)
-    files.write_csv(rounds.next_path(), ["id", task.column, "annotator"], rows)
+    files.write_csv(record.next_path(), ["id", task.column, "annotator"], rows)
     return alone
 
 

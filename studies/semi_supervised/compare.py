@@ -17,15 +17,16 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import augmentation, classifier, consistency, encoders, examples, labelers, reckoning, runtime, scores, self_training
+from labelrounds import augmentation, classifier, consistency, encoders, labelers, reckoning, runtime, scores, self_training
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import fingerprint_of
-from labelrounds.examples import Examples
 from labelrounds.labelers import transformer
 from labelrounds.pool import unlabelled
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.pool.unlabelled import Unlabelled
+from labelrounds.rounds import examples
+from labelrounds.rounds.examples import Examples
 
 RESULTS = Path(__file__).parent / "results"
 METHODS = ("supervised", "ust", "uda")

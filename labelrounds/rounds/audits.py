@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from labelrounds import queue, rounds
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
+from labelrounds.rounds import queue, record
 
 FOLDER = Path("data/audits")
 DRAWN = FOLDER / "drawn"
@@ -40,14 +40,14 @@ def drawn(task: Task) -> dict[str, Drawn]:
         row.cells["id"]: Drawn(
             path.stem, task.parse(queue.restored(row.cells[task.column]), row.where), float(row.cells["confidence"]), row.cells["labeler"]
         )
-        for path in rounds.paths(DRAWN)
+        for path in record.paths(DRAWN)
         for row in tables.rows(path)
     }
 
 
-def checked(task: Task) -> rounds.Verdict:
+def checked(task: Task) -> record.Verdict:
     """Returns what people say of the audited texts: within a file the majority, and the newest file wins."""
-    return rounds.settle(rounds.read_all(task, FOLDER), task)
+    return record.settle(record.read_all(task, FOLDER), task)
 
 
 def draw(n: int, file: Path, settings: params.Params) -> tuple[int, int]:
@@ -60,11 +60,11 @@ def draw(n: int, file: Path, settings: params.Params) -> tuple[int, int]:
         raise UserError(f"{at(LABELLED)}: nothing is labelled automatically yet. Run `dvc repro` first.")
     task = settings.labelled_task()
     earlier = drawn(task)
-    path = rounds.next_path(DRAWN)
-    randomness = np.random.default_rng([settings.seed, len(rounds.paths(DRAWN)), 1])
+    path = record.next_path(DRAWN)
+    randomness = np.random.default_rng([settings.seed, len(record.paths(DRAWN)), 1])
     labeler = next(tables.rows(SHARDS)).cells["labeler"]
     keep: list[tuple[float, int, reader.PoolText, dict[str, str]]] = []
-    seen = set(earlier) | {annotation.id for annotation in rounds.read_all(task)}
+    seen = set(earlier) | {annotation.id for annotation in record.read_all(task)}
     size = 0
     for number, (row, said) in enumerate(zip(reader.stream(settings.data.pool, settings.data.text_column), tables.rows(LABELLED), strict=True)):
         if said.cells["id"] != row.id:
