@@ -18,10 +18,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import calibration, demo, encoders, gate, labelers, runtime, scores
+from labelrounds import calibration, demo, gate, labelers, scores
 from labelrounds.core import params, tables
 from labelrounds.core.task import Task
 from labelrounds.labelers import linear, transformer
+from labelrounds.models import base_models, runtime
 from labelrounds.pool import reader
 
 TASK = Task("multi-class", ("negative", "neutral", "positive"))
@@ -75,8 +76,8 @@ def embedded(texts):
     kept = Path("scratch") / f"benchmark-{hashlib.sha256(''.join(texts).encode()).hexdigest()[:12]}.npy"
     if not kept.is_file():
         machine = runtime.start(settings.seed, settings.runtime.threads, "fp32")
-        encoder = encoders.open_encoder(ENCODER)
-        model = encoders.load_classifier(encoder, TASK, machine).to(machine.device).eval()
+        encoder = base_models.open_encoder(ENCODER)
+        model = base_models.load_classifier(encoder, TASK, machine).to(machine.device).eval()
         card = labelers.Card("transformer", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, settings.model.max_length, None, {})
         kept.parent.mkdir(exist_ok=True)
         np.save(kept, transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine).embed(texts, 64))

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from labelrounds import labelers, runtime
+from labelrounds import labelers
 from labelrounds.core import params, tables
 from labelrounds.core.errors import UserError, at, did_you_mean
+from labelrounds.models import runtime
 from labelrounds.pool import reader
 
 

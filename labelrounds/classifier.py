@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import calibration, encoders, labelers, lora, scores, training
+from labelrounds import calibration, labelers, scores
 from labelrounds.core.params import Finetune, Lora
 from labelrounds.core.task import Task
 from labelrounds.labelers import transformer
+from labelrounds.models import adapters, base_models, training
+from labelrounds.models.runtime import Runtime
 from labelrounds.rounds.examples import Examples
-from labelrounds.runtime import Runtime
 
 
 def train(
-    encoder: encoders.Encoder,
+    encoder: base_models.Encoder,
     card: labelers.Card,
     train: Examples,
     valid: Examples,
@@ -67,7 +68,7 @@ def repeats(n: int, finetune: Finetune) -> int:
     return max(1, -(-finetune.min_steps // steps))
 
 
-def new(encoder: encoders.Encoder, card: labelers.Card, machine: Runtime, low_rank: Lora | None, gold: np.ndarray) -> Any:
+def new(encoder: base_models.Encoder, card: labelers.Card, machine: Runtime, low_rank: Lora | None, gold: np.ndarray) -> Any:
     """Returns the encoder with a new head, and adapters where they are asked for, drawn from the runtime's seed whatever was drawn before.
 
     gold : the training labels, a 0/1 array of shape (n, n_labels)
@@ -75,14 +76,14 @@ def new(encoder: encoders.Encoder, card: labelers.Card, machine: Runtime, low_ra
     import torch
 
     torch.manual_seed(machine.seed)
-    options = lora.quantisation(low_rank)
-    model = encoders.load_classifier(encoder, card.schema, machine, **options)
+    options = adapters.quantisation(low_rank)
+    model = base_models.load_classifier(encoder, card.schema, machine, **options)
     if card.schema.multi_label:
         begin_at_frequencies(model, gold)
     if not options:  # a model in four bits is where it belongs already
         model.to(machine.device)
-    encoders.check_length(model, card.max_length)
-    return model if low_rank is None else lora.wrap(model, low_rank)
+    base_models.check_length(model, card.max_length)
+    return model if low_rank is None else adapters.wrap(model, low_rank)
 
 
 def begin_at_frequencies(model: Any, gold: np.ndarray) -> None:
@@ -106,7 +107,7 @@ def begin_at_frequencies(model: Any, gold: np.ndarray) -> None:
             heads[-1].bias.copy_(torch.as_tensor(np.log(share / (1 - share)), dtype=heads[-1].bias.dtype))
 
 
-def tokenized(examples: Examples, encoder: encoders.Encoder, card: labelers.Card) -> list[dict[str, Any]]:
+def tokenized(examples: Examples, encoder: base_models.Encoder, card: labelers.Card) -> list[dict[str, Any]]:
     """Returns one dict of token ids and labels per text."""
     rows = transformer.tokenize(examples.texts, encoder.tokenizer, card.max_length)
     return [{**row, "labels": target} for row, target in zip(rows, targets(examples.gold, card.schema), strict=True)]
@@ -117,12 +118,12 @@ def tokens(*tokenised: list[dict[str, Any]], padding: int) -> set[int]:
     return {padding}.union(*(row["input_ids"] for rows in tokenised for row in rows))
 
 
-def valid_f1(model: Any, encoder: encoders.Encoder, card: labelers.Card, valid: Examples, batch_size: int, machine: Runtime) -> float:
+def valid_f1(model: Any, encoder: base_models.Encoder, card: labelers.Card, valid: Examples, batch_size: int, machine: Runtime) -> float:
     """Returns the model's macro-F1 on `valid`: what chooses the best epoch."""
     return scores.macro_f1(valid.gold, decided(model, encoder, card, valid, batch_size, machine))
 
 
-def decided(model: Any, encoder: encoders.Encoder, card: labelers.Card, valid: Examples, batch_size: int, machine: Runtime) -> np.ndarray:
+def decided(model: Any, encoder: base_models.Encoder, card: labelers.Card, valid: Examples, batch_size: int, machine: Runtime) -> np.ndarray:
     """Returns what the model says of `valid`, a 0/1 array of shape (n, n_labels).
 
     For multi-label with the thresholds that it would get: at 0.5 a model that still learns gives rare labels to no text at all,

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import bootstrap, classifier, encoders, labelers, scores, training
+from labelrounds import bootstrap, classifier, labelers, scores
 from labelrounds.core import files
 from labelrounds.core.params import Finetune, Uda
 from labelrounds.core.task import Task
 from labelrounds.labelers import transformer
+from labelrounds.models import base_models, training
+from labelrounds.models.runtime import Runtime
 from labelrounds.pool.unlabelled import Unlabelled
 from labelrounds.rounds.examples import Examples
-from labelrounds.runtime import Runtime
 
 NONE, LINEAR, EXP, LOG = SCHEDULES = ("none", "linear", "exp", "log")
 STEEPNESS = 5.0  # of the curves exp and log, as in the paper
@@ -129,7 +130,7 @@ class Outcome:
 
 
 def train(
-    encoder: encoders.Encoder,
+    encoder: base_models.Encoder,
     card: labelers.Card,
     train: Examples,
     valid: Examples,

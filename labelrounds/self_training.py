@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import bootstrap, classifier, dropout, encoders, labelers, scores, training
+from labelrounds import bootstrap, classifier, labelers, scores
 from labelrounds.core import files
 from labelrounds.core.params import Finetune, Ust
 from labelrounds.labelers import transformer
+from labelrounds.models import base_models, dropout, training
+from labelrounds.models.runtime import Runtime
 from labelrounds.pool.unlabelled import Unlabelled
 from labelrounds.rounds.examples import Examples
-from labelrounds.runtime import Runtime
 
 EASY, HARD = "easy", "hard"
 SMALLEST_VARIANCE = 1e-6  # below this, bfloat16 and fp32 would tell other stories of the same text
@@ -107,7 +108,7 @@ class Candidate:
 
 
 def train(
-    encoder: encoders.Encoder,
+    encoder: base_models.Encoder,
     card: labelers.Card,
     train: Examples,
     valid: Examples,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from labelrounds import bootstrap, calibration, labelers, runtime, scores
+from labelrounds import bootstrap, calibration, labelers, scores
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
+from labelrounds.models import runtime
 from labelrounds.rounds import examples
 
 METRICS = Path("metrics")

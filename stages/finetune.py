@@ -5,10 +5,11 @@ data/split/{train,valid}.csv, data/unlabelled, models/encoder/… ──► mode
 
 import click
 
-from labelrounds import labelers, methods, runtime
+from labelrounds import labelers, methods
 from labelrounds.core import params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
+from labelrounds.models import runtime
 from labelrounds.pool import unlabelled
 from labelrounds.rounds import examples
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import labelers, runtime
+from labelrounds import labelers
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
+from labelrounds.models import runtime
 from labelrounds.pool import reader
 
 OUT = Path("data/predictions/shards")

@@ -14,11 +14,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import classifier, encoders, label_errors, labelers, runtime, scores
+from labelrounds import classifier, label_errors, labelers, scores
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.labelers import transformer
+from labelrounds.models import base_models, runtime
 from labelrounds.pool.identity import near_duplicate_key
 from labelrounds.rounds import examples, queue, record
 
@@ -77,10 +78,10 @@ def out_of_fold(train, valid, base, settings, task, folder):
 def vectors(train, base, settings, task):
     """Returns the encoder's mean last hidden state of every training text, float32 of shape (n, d)."""
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-    encoder = encoders.open_encoder(base)
+    encoder = base_models.open_encoder(base)
     card = labelers.new_card("transformer", task, examples.TRAIN, len(train), settings.model.max_length, None)
-    model = encoders.load_classifier(encoder, task, machine).eval().to(machine.device)  # its new head is not asked
-    encoders.check_length(model, settings.model.max_length)
+    model = base_models.load_classifier(encoder, task, machine).eval().to(machine.device)  # its new head is not asked
+    base_models.check_length(model, settings.model.max_length)
     return transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine).embed(train.texts, settings.finetune.batch_size)
 
 
@@ -88,7 +89,7 @@ def judge_fold(done, fold, number, train, valid, base, settings, task):
     """Fine-tunes the encoder on all folds but one, and writes what it says of that one to the file `done`."""
     # Every fold begins with the same seeds, so that one after a kill is as it would have been.
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-    encoder = encoders.open_encoder(base)
+    encoder = base_models.open_encoder(base)
     seen = part(train, number != fold)
     card = labelers.new_card("transformer", task, examples.TRAIN, len(seen), settings.model.max_length, None)
     title = f"suspects, fold {fold + 1} of {settings.suspects.folds}"

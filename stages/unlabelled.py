@@ -14,10 +14,10 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds import augmentation, encoders, runtime
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
+from labelrounds.models import augmentation, base_models, runtime
 from labelrounds.pool import reader, unlabelled
 from labelrounds.pool.identity import near_duplicate_key
 
@@ -81,7 +81,7 @@ def augmenter(settings, texts):
         return augmentation.by_tfidf(texts, wanted.share, settings.seed)
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
     if wanted.augmentation == "mlm":
-        encoder = encoders.open_encoder(ADAPTED)
+        encoder = base_models.open_encoder(ADAPTED)
         return augmentation.by_masked_model(encoder, wanted.share, settings.seed, settings.model.max_length, machine)
     return augmentation.by_translation(wanted.translators, settings.seed, settings.model.max_length, machine)
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from labelrounds import augmentation
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
+from labelrounds.models import augmentation
 from labelrounds.pool import unlabelled
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from stages.unlabelled import draw

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import classifier, encoders, labelers, runtime
+from labelrounds import classifier, labelers
 from labelrounds.core.params import Finetune
 from labelrounds.core.task import Task
 from labelrounds.labelers import transformer
+from labelrounds.models import base_models, runtime
 from labelrounds.rounds.examples import Examples
 from tests import tiny
 
@@ -41,8 +42,8 @@ def test_few_labels_train_for_as_many_steps_as_are_asked_for_and_many_labels_no_
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert", "electra", "modernbert", "gpt2"])
 def test_the_head_of_a_multi_label_model_begins_with_the_labels_frequencies(kind: str, tmp_path: Path) -> None:
-    encoders.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
-    encoder, machine = encoders.open_encoder(tmp_path / "vanilla"), runtime.start(13, 1, "fp32")
+    base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
+    encoder, machine = base_models.open_encoder(tmp_path / "vanilla"), runtime.start(13, 1, "fp32")
 
     def bias(task: Task) -> np.ndarray | None:
         model = classifier.new(encoder, labelers.new_card("transformer", task, Path(__file__), 0, 32, None), machine, None, GOLD)
@@ -73,7 +74,7 @@ def test_epochs_are_told_apart_also_when_no_label_reaches_a_half(monkeypatch: py
     gold = np.zeros((200, 4), dtype=np.int8)
     gold[:60, 0] = 1
     valid = Examples([str(number) for number in range(200)], ["a text"] * 200, gold)
-    encoder = encoders.Encoder(Path("none"), "", None)
+    encoder = base_models.Encoder(Path("none"), "", None)
 
     def f1(low: float, high: float) -> float:
         logits = np.full((200, 4), -6.0, dtype=np.float32)

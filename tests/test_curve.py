@@ -10,9 +10,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import curve, encoders, plots, scores
+from labelrounds import curve, plots, scores
 from labelrounds.core import files, params
 from labelrounds.core.task import Task
+from labelrounds.models import base_models
 from studies.learning_curve import curve as study
 from tests import tiny
 from tests.small import PROPERTY, SmallProject, project
@@ -311,7 +312,7 @@ def test_the_point_of_all_labels_is_the_labeler_of_the_loop(here: SmallProject) 
     """With the project's own seed, the study's last point answers as finetune@NAME does."""
     from tests.test_stages_models import csv_rows, run
 
-    encoders.bring(str(tiny.model(here.folder / "source")), here.folder / "models/encoder/vanilla")
+    base_models.bring(str(tiny.model(here.folder / "source")), here.folder / "models/encoder/vanilla")
     here.params(seed=2, learning_curve={"sizes": [10], "seeds": [2], "recipes": ["vanilla", "zero", "baseline"], "against": "baseline"})
     run_study(here)
     gold = np.zeros((len(here.rows("data/split/test.csv")), 3), int)

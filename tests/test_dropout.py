@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from labelrounds import dropout
+from labelrounds.models import dropout
 
 pytestmark = pytest.mark.slow
 

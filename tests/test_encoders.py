@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labelrounds import encoders, labelers, runtime, training
+from labelrounds import labelers
 from labelrounds.core import files
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.labelers import transformer
+from labelrounds.models import base_models, runtime, training
 from tests import tiny
 
 MASKED = ("bert", "roberta", "distilbert", "electra", "modernbert", "xlm-roberta")
@@ -63,7 +64,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def refusal(spec: str | Path, folder: Path) -> str:
     """Brings what must be refused; returns the message, after a look that nothing was written."""
     with pytest.raises(UserError) as caught:
-        encoders.bring(str(spec), folder / "models" / "vanilla")
+        base_models.bring(str(spec), folder / "models" / "vanilla")
     assert not list((folder / "models").glob("*")), "a refused model left something behind"
     return caught.value.message
 
@@ -153,36 +154,36 @@ def test_a_folder_is_brought_whole_and_sealed_without_what_a_model_does_not_need
     shutil.copytree(bert, tmp_path / "source")
     for extra in ("modeling_own.py", "pytorch_model.bin", "training_args.bin", "README.md"):
         (tmp_path / "source" / extra).write_text("raise SystemExit")
-    sealed = encoders.bring(str(tmp_path / "source"), tmp_path / "vanilla")
+    sealed = base_models.bring(str(tmp_path / "source"), tmp_path / "vanilla")
     assert sealed == files.fingerprint(tmp_path / "vanilla")
     assert {path.name for path in (tmp_path / "vanilla").iterdir()} == {path.name for path in bert.iterdir()} | {files.MANIFEST}
     assert (tmp_path / "vanilla/model.safetensors").read_bytes() == (bert / "model.safetensors").read_bytes()
-    assert encoders.bring(str(tmp_path / "source"), tmp_path / "again") == sealed
-    assert encoders.bring(str(tmp_path / "source"), tmp_path / "vanilla") == sealed, "a second time, over what is there"
+    assert base_models.bring(str(tmp_path / "source"), tmp_path / "again") == sealed
+    assert base_models.bring(str(tmp_path / "source"), tmp_path / "vanilla") == sealed, "a second time, over what is there"
 
 
 @pytest.mark.slow
 def test_a_refused_base_leaves_the_one_that_was_there(bert: Path, tmp_path: Path) -> None:
-    sealed = encoders.bring(str(bert), tmp_path / "vanilla")
+    sealed = base_models.bring(str(bert), tmp_path / "vanilla")
     hollow(tmp_path / "other", model_type="unheard-of")
     with pytest.raises(UserError):
-        encoders.bring(str(tmp_path / "other"), tmp_path / "vanilla")
+        base_models.bring(str(tmp_path / "other"), tmp_path / "vanilla")
     files.verify(tmp_path / "vanilla")
     assert files.fingerprint(tmp_path / "vanilla") == sealed
 
 
 @pytest.mark.slow
 def test_a_file_that_changed_after_sealing_is_found_before_it_is_loaded(bert: Path, tmp_path: Path) -> None:
-    encoders.bring(str(bert), tmp_path / "vanilla")
+    base_models.bring(str(bert), tmp_path / "vanilla")
     weights = tmp_path / "vanilla/model.safetensors"
     damaged = bytearray(weights.read_bytes())
     damaged[-1] ^= 1
     weights.write_bytes(damaged)
     with pytest.raises(UserError, match=r"model\.safetensors: damaged"):
-        encoders.open_encoder(tmp_path / "vanilla")
+        base_models.open_encoder(tmp_path / "vanilla")
     weights.unlink()
     with pytest.raises(UserError, match="no file"):
-        encoders.open_encoder(tmp_path / "vanilla")
+        base_models.open_encoder(tmp_path / "vanilla")
 
 
 def test_a_folder_that_was_never_sealed_is_not_opened(tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ def test_a_folder_that_was_never_sealed_is_not_opened(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_wheel_with_the_pinned_sha256_is_brought_and_none_of_its_code_runs(bert: Path, house: Path, tmp_path: Path) -> None:
     digest = wheel(house, "tinymodel", model=bert)
-    encoders.bring(f"pypi:tinymodel==1.0#sha256={digest}", tmp_path / "vanilla")
+    base_models.bring(f"pypi:tinymodel==1.0#sha256={digest}", tmp_path / "vanilla")
     assert (tmp_path / "vanilla/model.safetensors").read_bytes() == (bert / "model.safetensors").read_bytes()
     assert not (tmp_path / "vanilla/__init__.py").exists()
 
@@ -212,7 +213,7 @@ def test_of_two_models_in_a_wheel_one_must_be_named(bert: Path, house: Path, tmp
     assert "tinymodel/one, tinymodel/two" in message and "pypi:tinymodel==1.0/FOLDER#sha256=" in message
     message = refusal(f"pypi:tinymodel==1.0/tinymodel/three#sha256={digest}", tmp_path)
     assert "tinymodel/one, tinymodel/two" in message
-    encoders.bring(f"pypi:tinymodel==1.0/tinymodel/one#sha256={digest}", tmp_path / "vanilla")
+    base_models.bring(f"pypi:tinymodel==1.0/tinymodel/one#sha256={digest}", tmp_path / "vanilla")
     assert (tmp_path / "vanilla/model.safetensors").read_bytes() == (bert / "model.safetensors").read_bytes()
 
 
@@ -239,20 +240,20 @@ def test_a_gguf_in_a_wheel_becomes_a_model_folder_that_computes_the_same(house: 
     (tmp_path / "only").mkdir()
     shutil.copy(made, tmp_path / "only")
     digest = wheel(house, "tinymodel", only=tmp_path / "only")
-    sealed = encoders.bring(f"pypi:tinymodel==1.0#sha256={digest}", tmp_path / "vanilla")
-    assert encoders.bring(f"pypi:tinymodel==1.0/tinymodel/only/tiny.gguf#sha256={digest}", tmp_path / "again") == sealed, (
+    sealed = base_models.bring(f"pypi:tinymodel==1.0#sha256={digest}", tmp_path / "vanilla")
+    assert base_models.bring(f"pypi:tinymodel==1.0/tinymodel/only/tiny.gguf#sha256={digest}", tmp_path / "again") == sealed, (
         "the same bytes, also by name"
     )
     assert not list((tmp_path / "vanilla").glob("*.gguf"))
     machine = runtime.start(1, 1, "fp32")
-    encoder, other = encoders.open_encoder(tmp_path / "vanilla"), encoders.load_tokenizer(source)
-    assert encoder.objective == encoders.CAUSAL
+    encoder, other = base_models.open_encoder(tmp_path / "vanilla"), base_models.load_tokenizer(source)
+    assert encoder.objective == base_models.CAUSAL
     text = "the invoice is late, 12 €"
     tokens = encoder.tokenizer(text, return_tensors="pt")["input_ids"]
     assert tokens.tolist() == [other(text)["input_ids"]]
     said = [{"role": "user", "content": text}]
     assert encoder.tokenizer.apply_chat_template(said, tokenize=False) == other.apply_chat_template(said, tokenize=False)
-    model, new = encoders.load_language_model(encoder, machine)
+    model, new = base_models.load_language_model(encoder, machine)
     assert not new
     from transformers import AutoModelForCausalLM
 
@@ -273,7 +274,7 @@ def test_a_gguf_that_is_cut_short_is_refused_in_one_line(house: Path, tmp_path: 
 # Each kind, from the base to the labeler
 
 
-def corpus_rows(encoder: encoders.Encoder, n: int = 24) -> list[list[int]]:
+def corpus_rows(encoder: base_models.Encoder, n: int = 24) -> list[list[int]]:
     return [row["input_ids"] for row in transformer.tokenize([text for text, _ in tiny.texts(n)], encoder.tokenizer, 32)]
 
 
@@ -294,15 +295,15 @@ def test_every_kind_is_adapted_tuned_saved_and_loaded(kind: str, headless: bool,
     import torch
 
     machine = runtime.start(1, 1, "fp32")
-    encoders.bring(str(tiny.model(tmp_path / "source", kind, headless)), tmp_path / "vanilla")
-    encoder = encoders.open_encoder(tmp_path / "vanilla")
-    assert encoder.objective == (encoders.MASKED if kind in MASKED else encoders.CAUSAL)
+    base_models.bring(str(tiny.model(tmp_path / "source", kind, headless)), tmp_path / "vanilla")
+    encoder = base_models.open_encoder(tmp_path / "vanilla")
+    assert encoder.objective == (base_models.MASKED if kind in MASKED else base_models.CAUSAL)
     assert encoder.tokenizer.pad_token is not None
 
     # The language model learns.
-    model, new_head = encoders.load_language_model(encoder, machine)
+    model, new_head = base_models.load_language_model(encoder, machine)
     assert new_head == (headless and kind != "gpt2"), "GPT-2 has no head of its own: its output is its embedding"
-    causal = encoder.objective == encoders.CAUSAL
+    causal = encoder.objective == base_models.CAUSAL
     loss = training.causal_loss if causal else training.masked_loss
     collate = training.next_token(encoder.tokenizer) if causal else training.masking(encoder.tokenizer, 0.3)
     rows = corpus_rows(encoder)
@@ -312,17 +313,17 @@ def test_every_kind_is_adapted_tuned_saved_and_loaded(kind: str, headless: bool,
     assert training.mean_loss(model, batches, loss, causal, machine) < before
 
     # A classifier starts from the adapted weights, and from the base's where the language model has none (BERT's pooler).
-    encoders.save_language_model(model, encoder, tmp_path / "adapted")
-    adapted = encoders.open_encoder(tmp_path / "adapted")
-    classifier = encoders.load_classifier(adapted, TASK, machine)
+    base_models.save_language_model(model, encoder, tmp_path / "adapted")
+    adapted = base_models.open_encoder(tmp_path / "adapted")
+    classifier = base_models.load_classifier(adapted, TASK, machine)
     start, learnt = classifier.base_model.state_dict(), model.base_model.state_dict()
     assert all(torch.equal(start[name], tensor) for name, tensor in learnt.items())
-    vanilla = encoders.load_classifier(encoder, TASK, machine).base_model.state_dict()
+    vanilla = base_models.load_classifier(encoder, TASK, machine).base_model.state_dict()
     assert any(not torch.equal(vanilla[name], tensor) for name, tensor in learnt.items()), "adapting moved nothing"
     pooler = [name for name in start if name.startswith("pooler.")]
     if headless and pooler:  # with a head, BERT is saved without its pooler
         assert all(torch.equal(start[name], vanilla[name]) for name in pooler)
-    encoders.save_language_model(model, encoder, tmp_path / "again")
+    base_models.save_language_model(model, encoder, tmp_path / "again")
     assert files.fingerprint(tmp_path / "again") == files.fingerprint(tmp_path / "adapted"), "a part was drawn at random"
 
     # The classifier learns, and comes back from disk as it was.
@@ -363,10 +364,10 @@ def test_every_kind_is_adapted_tuned_saved_and_loaded(kind: str, headless: bool,
 @pytest.mark.parametrize("kind", ["bert", "gpt2"])
 def test_a_multi_label_transformer_gives_one_probability_per_label(kind: str, tmp_path: Path) -> None:
     machine = runtime.start(1, 1, "fp32")
-    encoders.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
-    encoder = encoders.open_encoder(tmp_path / "vanilla")
+    base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
+    encoder = base_models.open_encoder(tmp_path / "vanilla")
     task = Task("multi-label", TASK.labels)
-    classifier = encoders.load_classifier(encoder, task, machine)
+    classifier = base_models.load_classifier(encoder, task, machine)
     transformer.save(classifier, encoder, card_of(task), tmp_path / "labeler")
     scores = labelers.load(tmp_path / "labeler", machine).scores(["my invoice", "great"], 2)
     assert scores.shape == (2, 3) and ((scores > 0) & (scores < 1)).all()
@@ -379,9 +380,9 @@ def test_the_projection_of_masked_positions_alone_gives_the_loss_of_the_whole_pr
     import torch
 
     machine = runtime.start(1, 1, "fp32")
-    encoders.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
-    encoder = encoders.open_encoder(tmp_path / "vanilla")
-    model, _ = encoders.load_language_model(encoder, machine)
+    base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
+    encoder = base_models.open_encoder(tmp_path / "vanilla")
+    model, _ = base_models.load_language_model(encoder, machine)
     model.eval()
     rows = corpus_rows(encoder)
     batch = training.masking(encoder.tokenizer, 0.3)(rows, 1)
@@ -407,13 +408,13 @@ def test_the_projection_of_masked_positions_alone_gives_the_loss_of_the_whole_pr
 def test_a_max_length_beyond_the_models_places_is_refused_and_the_last_place_works(kind: str, places: int | None, tmp_path: Path) -> None:
     """Batches are padded to multiples of 8 tokens, so RoBERTa's 65th place here is never used."""
     machine = runtime.start(1, 1, "fp32")
-    encoders.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
-    encoder = encoders.open_encoder(tmp_path / "vanilla")
-    for model in (encoders.load_language_model(encoder, machine)[0], encoders.load_classifier(encoder, TASK, machine)):
-        encoders.check_length(model, places or 1000)
+    base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
+    encoder = base_models.open_encoder(tmp_path / "vanilla")
+    for model in (base_models.load_language_model(encoder, machine)[0], base_models.load_classifier(encoder, TASK, machine)):
+        base_models.check_length(model, places or 1000)
         if places:
             with pytest.raises(UserError, match=f"max_length is {places + 1}, but .* Set it to {places} or less"):
-                encoders.check_length(model, places + 1)
+                base_models.check_length(model, places + 1)
     [row] = transformer.tokenize(["great " * 2000], encoder.tokenizer, places or 1000)
     assert len(row["input_ids"]) == (places or 1000)
     assert model(**training.pad([row], encoder.tokenizer)).logits.shape == (1, 3)
@@ -425,7 +426,7 @@ def test_a_tokenizer_with_more_tokens_than_the_model_has_vectors_is_refused(tmp_
     words = tiny.tokenizer()
     words.add_tokens(["labelrounds"])
     words.save_pretrained(source)
-    encoders.bring(str(source), tmp_path / "vanilla")
-    encoder = encoders.open_encoder(tmp_path / "vanilla")
+    base_models.bring(str(source), tmp_path / "vanilla")
+    encoder = base_models.open_encoder(tmp_path / "vanilla")
     with pytest.raises(UserError, match=rf"{len(words)} tokens, but the model has vectors for {len(words) - 1}"):
-        encoders.load_classifier(encoder, TASK, runtime.start(1, 1, "fp32"))
+        base_models.load_classifier(encoder, TASK, runtime.start(1, 1, "fp32"))

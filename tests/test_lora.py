@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelrounds import encoders, labelers, lora, methods, runtime, scores
+from labelrounds import labelers, methods, scores
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
+from labelrounds.models import adapters, base_models, runtime
 from tests import tiny
 from tests.conftest import ENVIRONMENT
 from tests.graph import ROOT
@@ -41,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallProject:
 
 
 def recipe(here: SmallProject, kind: str, **values) -> None:
-    encoders.bring(str(tiny.model(here.folder / "source", kind)), here.folder / "models/encoder/vanilla")
+    base_models.bring(str(tiny.model(here.folder / "source", kind)), here.folder / "models/encoder/vanilla")
     here.params(
         recipes={"it": {"encoder": "vanilla", **values}},
         runtime__threads=1,
@@ -81,8 +82,8 @@ def test_a_recipes_own_finetune_goes_before_the_section_and_keeps_the_rest(here:
 def test_four_bits_without_the_package_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install bitsandbytes; or set four_bit: false"):
-        lora.quantisation(params.Lora(8, 16, 0, (), True))
-    assert lora.quantisation(params.Lora(8, 16, 0, (), False)) == lora.quantisation(None) == {}
+        adapters.quantisation(params.Lora(8, 16, 0, (), True))
+    assert adapters.quantisation(params.Lora(8, 16, 0, (), False)) == adapters.quantisation(None) == {}
 
 
 @pytest.mark.slow
@@ -96,7 +97,7 @@ def test_adapters_learn_and_are_saved_beside_the_untouched_weights(kind: str, he
     adapter = json.loads(Path("made/adapter/adapter_config.json").read_text())
     assert adapter["r"] == 8 and adapter["target_modules"] == sorted(adapter["target_modules"])
     found = labelers.load(job.out, job.machine)
-    assert not lora.is_wrapped(found.model), "merged for predict"
+    assert not adapters.is_wrapped(found.model), "merged for predict"
     assert "peft" in found.card.versions
     assert found.embed(["my invoice"], 1).shape[0] == 1
 

@@ -22,12 +22,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from labelrounds import cli, encoders, labelers, runtime, scores
+from labelrounds import cli, labelers, scores
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.labelers import prompted, transformer
 from labelrounds.llm import answers, local, prompt
+from labelrounds.models import base_models, runtime
 from tests import small, tiny
 from tests.conftest import ENVIRONMENT
 from tests.graph import ROOT
@@ -131,7 +132,7 @@ def here(tmp_path: Path, taught: Path, monkeypatch: pytest.MonkeyPatch) -> Small
     made.split()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    encoders.bring(str(taught / "bert"), prompted.ENCODER)
+    base_models.bring(str(taught / "bert"), prompted.ENCODER)
     stage("language_model", "tiny")
     return made
 
@@ -232,7 +233,7 @@ def test_the_shared_beginning_changes_no_number(taught: Path, tmp_path: Path, mu
     import torch
 
     machine = runtime.start(1, 1, "fp32")
-    encoders.bring(str(taught / "tiny"), tmp_path / "tiny")
+    base_models.bring(str(taught / "tiny"), tmp_path / "tiny")
     task = Task("multi-label" if multi else "multi-class", ("the", "my") if shared else ("billing matters", "praise", "the"))
     asked = prompt.Prompt(SOURCE, task, "scores", 1000, "prompt.jinja")
     model = local.LocalModel(tmp_path / "tiny", asked, (), machine)

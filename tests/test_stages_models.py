@@ -13,9 +13,9 @@ import click.testing
 import numpy as np
 import pytest
 
-from labelrounds import encoders, runtime, training
 from labelrounds.core import files, params, tables
 from labelrounds.labelers import linear
+from labelrounds.models import base_models, runtime, training
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.rounds import record
 from tests import tiny
@@ -513,7 +513,7 @@ def test_a_base_without_a_head_gets_one_and_a_killed_adapt_gives_the_same_bytes(
     before = {name: files.folder_digests(project.folder / name) for name in ("models/encoder/adapted", "metrics")}
     shutil.rmtree(project.folder / "models/encoder/adapted")
     # Killed in the head's training, in the whole model's, and when all that is left to do is to save.
-    for module, name, at in ((training, "masked_loss", 9), (training, "masked_loss", 26), (encoders, "save_language_model", 1)):
+    for module, name, at in ((training, "masked_loss", 9), (training, "masked_loss", 26), (base_models, "save_language_model", 1)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, name, dying(getattr(module, name), at))
             with pytest.raises(Killed):
@@ -543,7 +543,7 @@ def test_the_corpus_to_adapt_to_holds_every_text_once_and_nothing_that_is_held_o
         patch.chdir(tuned.folder)
         settings = params.load()
         runtime.start(settings.seed, 1, "fp32")
-        encoder = encoders.open_encoder(adapt.VANILLA)
+        encoder = base_models.open_encoder(adapt.VANILLA)
         sides = adapt.corpus(settings, encoder, tmp_path)
         heldout = set(Path(adapt.HELDOUT).read_text().split())
         texts = list(dict.fromkeys(row.cells["text"] for row in tables.rows(settings.data.pool)))

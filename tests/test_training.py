@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labelrounds import encoders, runtime, training
 from labelrounds.core import files
 from labelrounds.labelers import transformer
+from labelrounds.models import base_models, runtime, training
 from tests import tiny
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ class Killed(BaseException):
 @pytest.fixture(scope="module")
 def vanilla(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("training")
-    encoders.bring(str(tiny.model(folder / "source")), folder / "vanilla")
+    base_models.bring(str(tiny.model(folder / "source")), folder / "vanilla")
     return folder / "vanilla"
 
 
@@ -45,8 +45,8 @@ class Run:
     def fit(self, checkpoint_seconds: float = 0.0) -> list[training.Epoch]:
         """Trains from the start, or from where a killed call left off, in a process with fresh seeds."""
         machine = runtime.start(13, 1, "fp32")
-        encoder = encoders.open_encoder(self.vanilla)
-        self.model, _ = encoders.load_language_model(encoder, machine)
+        encoder = base_models.open_encoder(self.vanilla)
+        self.model, _ = base_models.load_language_model(encoder, machine)
         rows = [row["input_ids"] for row in transformer.tokenize([text for text, _ in tiny.texts(24)], encoder.tokenizer, 32)]
         collate = training.masking(encoder.tokenizer, 0.3)
         batches = [collate(rows, 99)]
@@ -228,8 +228,8 @@ def test_a_run_that_is_killed_while_patience_runs_stops_where_it_would_have_stop
 
 def test_without_a_score_the_last_step_is_kept_and_steps_cap_the_run(vanilla: Path, tmp_path: Path) -> None:
     machine = runtime.start(13, 1, "fp32")
-    encoder = encoders.open_encoder(vanilla)
-    model, _ = encoders.load_language_model(encoder, machine)
+    encoder = base_models.open_encoder(vanilla)
+    model, _ = base_models.load_language_model(encoder, machine)
     rows = [row["input_ids"] for row in transformer.tokenize([text for text, _ in tiny.texts(24)], encoder.tokenizer, 32)]
     taken = []
 
@@ -252,7 +252,7 @@ def test_without_a_score_the_last_step_is_kept_and_steps_cap_the_run(vanilla: Pa
 def masks(vanilla: Path) -> tuple[Any, list[list[int]], Callable[..., dict[str, Any]]]:
     """(tokenizer, 400 tokenised texts, the collate of masks at 30 %)."""
     runtime.start(1, 1, "fp32")
-    tokenizer = encoders.load_tokenizer(vanilla)
+    tokenizer = base_models.load_tokenizer(vanilla)
     rows = [row["input_ids"] for row in transformer.tokenize([text for text, _ in tiny.texts(400)], tokenizer, 32)]
     return tokenizer, rows, training.masking(tokenizer, 0.3)
 
@@ -291,7 +291,7 @@ def test_the_same_seed_draws_the_same_masks_and_every_epoch_draws_its_own(masks:
 
 def test_a_causal_batch_guesses_every_token_but_padding(tmp_path: Path) -> None:
     tiny.tokenizer("gpt2").save_pretrained(tmp_path)
-    tokenizer = encoders.load_tokenizer(tmp_path)
+    tokenizer = base_models.load_tokenizer(tmp_path)
     end = tokenizer.eos_token_id
     batch = training.next_token(tokenizer)([[5, 6, 7, end], [8, 9]], 0)
     guessed = [[token for token in row if token != training.IGNORED] for row in batch["labels"].tolist()]

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labelrounds import classifier, encoders, runtime, training, vocabulary
+from labelrounds import classifier
 from labelrounds.core.task import Task
 from labelrounds.labelers import transformer
+from labelrounds.models import base_models, runtime, training, vocabulary
 from tests import tiny
 
 pytestmark = pytest.mark.slow
@@ -23,16 +24,16 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def family(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], tuple[Any, encoders.Encoder, Any]]:
+def family(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], tuple[Any, base_models.Encoder, Any]]:
     """A new classifier on the same base model at each call, with its encoder and the machine."""
-    encoders.bring(str(tiny.model(tmp_path / "source", request.param)), tmp_path / "vanilla")
+    base_models.bring(str(tiny.model(tmp_path / "source", request.param)), tmp_path / "vanilla")
 
-    def load() -> tuple[Any, encoders.Encoder, Any]:
+    def load() -> tuple[Any, base_models.Encoder, Any]:
         import torch
 
-        machine, encoder = runtime.start(13, 1, "fp32"), encoders.open_encoder(tmp_path / "vanilla")
+        machine, encoder = runtime.start(13, 1, "fp32"), base_models.open_encoder(tmp_path / "vanilla")
         torch.manual_seed(13)
-        return encoders.load_classifier(encoder, TASK, machine), encoder, machine
+        return base_models.load_classifier(encoder, TASK, machine), encoder, machine
 
     return load
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import encoders, labelers, methods, runtime
+from labelrounds import labelers, methods
 from labelrounds.core import files, params
 from labelrounds.core.task import Task
 from labelrounds.labelers import nearest, nli
 from labelrounds.methods import zero_shot
+from labelrounds.models import base_models, runtime
 from tests import tiny
 from tests.small import PROPERTY, SmallProject, project
 
@@ -82,13 +83,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import BertForSequenceClassification
 
     folder = tmp_path_factory.mktemp("models")
-    encoders.bring(str(tiny.model(folder / "source")), folder / "vanilla")
+    base_models.bring(str(tiny.model(folder / "source")), folder / "vanilla")
     torch.manual_seed(0)
     names = {0: "contradiction", 1: "ENTAILMENT", 2: "neutral"}
     model = BertForSequenceClassification.from_pretrained(folder / "source", num_labels=3, id2label=names, label2id={v: k for k, v in names.items()})
     model.save_pretrained(folder / "judge")
     tiny.tokenizer().save_pretrained(folder / "judge")
-    encoders.bring(str(folder / "judge"), folder / "nli")
+    base_models.bring(str(folder / "judge"), folder / "nli")
     return folder
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, labelers
+from labelrounds import labelers
 from labelrounds.core import files
 from labelrounds.labelers import vectors
+from labelrounds.models import base_models
 
 HEAD = "head.safetensors"
 
@@ -42,7 +43,7 @@ def save(encoder: Path, weights: np.ndarray, bias: np.ndarray, card: labelers.Ca
     from safetensors.numpy import save_file
 
     made = folder.parent / f".{folder.name}.made"
-    encoders.copy(encoder, made)
+    base_models.copy(encoder, made)
     save_file({"weights": np.ascontiguousarray(weights, np.float32), "bias": np.ascontiguousarray(bias, np.float32)}, str(made / HEAD))
     labelers.write_card(made, card, vectors.LIBRARIES)
     files.seal(made)

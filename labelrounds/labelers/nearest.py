@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, labelers
+from labelrounds import labelers
 from labelrounds.core import files
 from labelrounds.core.task import Task
 from labelrounds.labelers import vectors
+from labelrounds.models import base_models
 
 KNOWN = "neighbours.safetensors"
 CLOSEST = 1e-3  # distances below this count as this: bfloat16 and batching move a text's own vector about so far
@@ -68,7 +69,7 @@ def save(encoder: Path, known: np.ndarray, gold: np.ndarray, card: labelers.Card
     from safetensors.numpy import save_file
 
     made = folder.parent / f".{folder.name}.made"
-    encoders.copy(encoder, made)
+    base_models.copy(encoder, made)
     save_file({"vectors": np.ascontiguousarray(known), "gold": np.ascontiguousarray(gold, np.uint8)}, str(made / KNOWN))
     labelers.write_card(made, card, vectors.LIBRARIES)
     files.seal(made)

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, labelers
+from labelrounds import labelers
 from labelrounds.core import files
 from labelrounds.labelers import transformer
-from labelrounds.runtime import Runtime
+from labelrounds.models import base_models
+from labelrounds.models.runtime import Runtime
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 HYPOTHESES = "hypotheses.json"
@@ -74,7 +75,7 @@ def _number_of(labels: dict[str, int], begins: str) -> int | None:
 def save(encoder: Path, hypotheses: list[str], card: labelers.Card, folder: Path) -> None:
     """Writes a sealed labeler folder in one step. encoder : the model's folder, which is copied"""
     made = folder.parent / f".{folder.name}.made"
-    encoders.copy(encoder, made)
+    base_models.copy(encoder, made)
     files.write_json(made / HYPOTHESES, hypotheses)
     labelers.write_card(made, card, LIBRARIES)
     files.seal(made)
@@ -84,7 +85,7 @@ def save(encoder: Path, hypotheses: list[str], card: labelers.Card, folder: Path
 def load(folder: Path, card: labelers.Card, runtime: Any) -> NliLabeler:
     """Returns the labeler, on the runtime's device, ready to score."""
     hypotheses = json.loads((folder / HYPOTHESES).read_text(encoding="utf-8"))
-    labeler = open_model(folder / encoders.COPY, card, hypotheses, runtime() if callable(runtime) else runtime)
+    labeler = open_model(folder / base_models.COPY, card, hypotheses, runtime() if callable(runtime) else runtime)
     return dataclasses.replace(labeler, fingerprint=files.fingerprint(folder))
 
 
@@ -98,4 +99,4 @@ def open_model(source: Path, card: labelers.Card, hypotheses: list[str], runtime
     entailment, contradiction = _number_of(labels, "entail"), _number_of(labels, "contra")
     if contradiction is None:  # models of two outputs call the other one "not_entailment"
         contradiction = next(number for number in labels.values() if number != entailment)
-    return NliLabeler(card, "", model, encoders.load_tokenizer(source), runtime, hypotheses, entailment, contradiction)
+    return NliLabeler(card, "", model, base_models.load_tokenizer(source), runtime, hypotheses, entailment, contradiction)

@@ -16,13 +16,14 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds import encoders, labelers
+from labelrounds import labelers
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError, at
 from labelrounds.labelers import transformer
 from labelrounds.llm import answers, prompt, responses, server, shots
 from labelrounds.llm.local import LocalModel
 from labelrounds.llm.responses import Kept, Response
+from labelrounds.models import base_models
 
 LIBRARIES = ("numpy",)
 MODELS = Path("studies/llm/models")
@@ -246,7 +247,7 @@ class PromptedLabeler:
     @cached_property
     def _embedder(self) -> transformer.TransformerLabeler:
         machine = self.runtime() if callable(self.runtime) else self.runtime
-        encoder = encoders.open_encoder(ENCODER)
+        encoder = base_models.open_encoder(ENCODER)
         if files.fingerprint(ENCODER) != self.settings.encoder:
             raise UserError(f"{at(ENCODER)} is not the encoder that chose this labeler's examples. Run: dvc repro studies/llm/dvc.yaml")
         from transformers import AutoModel

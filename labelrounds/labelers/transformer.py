@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, labelers, lora
+from labelrounds import labelers
 from labelrounds.core import files
-from labelrounds.runtime import Runtime, autocast
-from labelrounds.training import pad
+from labelrounds.models import adapters, base_models
+from labelrounds.models.runtime import Runtime, autocast
+from labelrounds.models.training import pad
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 
@@ -94,16 +95,16 @@ def mean_hidden_state(model: Any, batch: dict[str, Any]) -> Any:
     return (hidden * mask).sum(1) / mask.sum(1)
 
 
-def save(model: Any, encoder: encoders.Encoder, card: labelers.Card, folder: Path) -> None:
+def save(model: Any, encoder: base_models.Encoder, card: labelers.Card, folder: Path) -> None:
     """Writes a sealed labeler folder in one step; of a model with adapters, these beside the encoder they belong to."""
     made = folder.parent / f".{folder.name}.made"
-    if lora.is_wrapped(model):
-        encoders.copy(encoder.folder, made)
-        lora.save(model, made / lora.ADAPTER)
+    if adapters.is_wrapped(model):
+        base_models.copy(encoder.folder, made)
+        adapters.save(model, made / adapters.ADAPTER)
     else:
         model.save_pretrained(made)
         encoder.tokenizer.save_pretrained(made)
-    labelers.write_card(made, card, (*LIBRARIES, "peft") if lora.is_wrapped(model) else LIBRARIES)
+    labelers.write_card(made, card, (*LIBRARIES, "peft") if adapters.is_wrapped(model) else LIBRARIES)
     files.seal(made)
     files.publish(made, folder)
 
@@ -113,13 +114,13 @@ def load(folder: Path, card: labelers.Card, runtime: Any) -> TransformerLabeler:
     from transformers import AutoModelForSequenceClassification
 
     runtime = runtime() if callable(runtime) else runtime
-    adapter = folder / lora.ADAPTER
+    adapter = folder / adapters.ADAPTER
     if adapter.is_dir():
-        source = folder / encoders.COPY
-        encoder = encoders.Encoder(source, "", encoders.load_tokenizer(source))
-        model, tokenizer = lora.merge(encoders.load_classifier(encoder, card.schema, runtime), adapter), encoder.tokenizer
+        source = folder / base_models.COPY
+        encoder = base_models.Encoder(source, "", base_models.load_tokenizer(source))
+        model, tokenizer = adapters.merge(base_models.load_classifier(encoder, card.schema, runtime), adapter), encoder.tokenizer
     else:
         model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
-        tokenizer = encoders.load_tokenizer(folder)
+        tokenizer = base_models.load_tokenizer(folder)
     model.eval().to(runtime.device)
     return TransformerLabeler(card, files.fingerprint(folder), model, tokenizer, runtime)

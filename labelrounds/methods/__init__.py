@@ -10,12 +10,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from labelrounds import calibration, encoders, labelers
+from labelrounds import calibration, labelers
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
+from labelrounds.models import base_models
+from labelrounds.models.runtime import Runtime
 from labelrounds.rounds import examples
 from labelrounds.rounds.examples import Examples
-from labelrounds.runtime import Runtime
 
 ENCODERS = Path("models/encoder")
 UNTRAINED = ("nearest", params.ZERO_SHOT)  # the section `finetune` says nothing to these
@@ -62,7 +63,7 @@ class Job:
             return card
         return calibration.calibrated(card, labeler.logits(valid.texts, self.finetune.batch_size), valid.gold)
 
-    def keep(self, model: Any, encoder: encoders.Encoder, card: labelers.Card, valid: Examples) -> None:
+    def keep(self, model: Any, encoder: base_models.Encoder, card: labelers.Card, valid: Examples) -> None:
         """Calibrates a trained transformer on the validation texts and writes the labeler."""
         from labelrounds.labelers import transformer
 

@@ -16,13 +16,14 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import calibration, classifier, curve, labelers, methods, plots, runtime, scores
+from labelrounds import calibration, classifier, curve, labelers, methods, plots, scores
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command, UserError, at, did_you_mean
 from labelrounds.core.scratch import scratch
 from labelrounds.labelers import linear
 from labelrounds.llm import prompt, shots
 from labelrounds.methods import prompted, setfit
+from labelrounds.models import runtime
 from labelrounds.pool import unlabelled
 from labelrounds.rounds import examples
 

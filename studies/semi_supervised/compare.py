@@ -17,11 +17,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import augmentation, classifier, consistency, encoders, labelers, reckoning, runtime, scores, self_training
+from labelrounds import classifier, consistency, labelers, reckoning, scores, self_training
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import fingerprint_of
 from labelrounds.labelers import transformer
+from labelrounds.models import augmentation, base_models, runtime
 from labelrounds.pool import unlabelled
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.pool.unlabelled import Unlabelled
@@ -52,7 +53,7 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
         "per_label": per_label,
         **{part: asdict(found) for part, found in (("finetune", settings.finetune), ("ust", settings.ust), ("uda", settings.uda))},
     }
-    opened = encoders.open_encoder(encoder)
+    opened = base_models.open_encoder(encoder)
     measured = read(test, task)
     held = {near_duplicate_key(text) for text in measured.texts}
     known = without(read(train, task), held)

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders
 from labelrounds.core.errors import UserError, at
+from labelrounds.models import base_models
+from labelrounds.models.runtime import Runtime, autocast
+from labelrounds.models.training import pad
 from labelrounds.pool.identity import text_id
-from labelrounds.runtime import Runtime, autocast
-from labelrounds.training import pad
 
 # A word; where a script writes no blanks between words, each sign is one.
 WORD = re.compile(
@@ -88,19 +88,19 @@ def by_tfidf(texts: list[str], share: float, seed: int) -> Augment:
 # Models
 
 
-def by_masked_model(encoder: encoders.Encoder, share: float, seed: int, max_length: int, machine: Runtime) -> Augment:
+def by_masked_model(encoder: base_models.Encoder, share: float, seed: int, max_length: int, machine: Runtime) -> Augment:
     """Returns substitution by a masked language model: `share` of the tokens are masked, and drawn from what it finds likely there.
 
     Never the token that stood there, and no special one. A base that guesses next tokens is a UserError.
     """
     import torch
 
-    if encoder.objective != encoders.MASKED:
+    if encoder.objective != base_models.MASKED:
         raise UserError(
             "params.yaml: unlabelled.augmentation is mlm, but the base model guesses next tokens, not masked ones. "
             "Set it to tfidf, or to back-translation with two models."
         )
-    model, _ = encoders.load_language_model(encoder, machine)
+    model, _ = base_models.load_language_model(encoder, machine)
     model.to(machine.device).eval()
     tokenizer = encoder.tokenizer
     special = sorted(set(tokenizer.all_special_ids))
@@ -163,7 +163,7 @@ def _translator(folder: Path, machine: Runtime) -> tuple[Any, Any]:
 
     if not folder.is_dir():
         raise UserError(f'params.yaml: unlabelled.translators names "{folder}": there is no such folder. Name a model folder with safetensors.')
-    encoders.check_model_folder(folder)
+    base_models.check_model_folder(folder)
     try:
         model = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
     except (ValueError, OSError) as error:
@@ -171,4 +171,4 @@ def _translator(folder: Path, machine: Runtime) -> tuple[Any, Any]:
             f"{at(folder)}: not a sequence-to-sequence model that transformers can load ({str(error).strip().splitlines()[0]}). "
             "Name translation models in unlabelled.translators."
         ) from None
-    return model.eval().to(machine.device), encoders.load_tokenizer(folder)
+    return model.eval().to(machine.device), base_models.load_tokenizer(folder)

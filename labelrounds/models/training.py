@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import dropout, vocabulary
 from labelrounds.core import files
-from labelrounds.runtime import PAD_TO, Runtime, autocast
+from labelrounds.models import dropout, vocabulary
+from labelrounds.models.runtime import PAD_TO, Runtime, autocast
 
 IGNORED = -100  # torch's own mark for targets that do not count
 MASKED_TO = 64  # masked tokens go to the head in multiples of this, as PAD_TO for tokens

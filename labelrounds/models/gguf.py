@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from labelrounds import runtime
 from labelrounds.core.errors import UserError
+from labelrounds.models import runtime
 
 
 def unpack(path: Path, folder: Path, name: str) -> None:

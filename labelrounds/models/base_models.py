@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelrounds import gguf
 from labelrounds.core import downloads, files
 from labelrounds.core.errors import UserError, at
-from labelrounds.runtime import PAD_TO, Runtime
+from labelrounds.models import gguf
+from labelrounds.models.runtime import PAD_TO, Runtime
 
 MASKED, CAUSAL = "masked", "causal"
 COPY = "encoder"  # where a labeler's folder holds the model that it is built on
