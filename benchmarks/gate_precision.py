@@ -18,10 +18,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import calibration, demo, gate, labelers, scores
+from labelrounds import demo, labelers
 from labelrounds.core import params, tables
 from labelrounds.core.task import Task
 from labelrounds.labelers import linear, transformer
+from labelrounds.measures import calibration, gate, scores
 from labelrounds.models import base_models, runtime
 from labelrounds.pool import reader
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import demo, label_errors, scores
+from labelrounds import demo
 from labelrounds.core import params, tables
+from labelrounds.measures import label_errors, scores
 from labelrounds.pool import reader
 from labelrounds.rounds import examples
 from stages import suspects

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import calibration, labelers, scores
+from labelrounds import labelers
 from labelrounds.core.params import Finetune, Lora
 from labelrounds.core.task import Task
 from labelrounds.labelers import transformer
+from labelrounds.measures import calibration, scores
 from labelrounds.models import adapters, base_models, training
 from labelrounds.models.runtime import Runtime
 from labelrounds.rounds.examples import Examples

@@ -12,13 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from labelrounds import bootstrap, lineage, scores
-from labelrounds.bootstrap import Change
+from labelrounds import lineage
 from labelrounds.core import revisions, tables
 from labelrounds.core.errors import UserError, did_you_mean
 from labelrounds.core.params import Params
 from labelrounds.core.revisions import Commit
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
+from labelrounds.measures import bootstrap, scores
+from labelrounds.measures.bootstrap import Change
 from labelrounds.pool import reader
 from labelrounds.reckoning import table
 from labelrounds.rounds import examples

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import bootstrap, plots, scores
+from labelrounds import plots
 from labelrounds.core import tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import SEPARATOR, Task
+from labelrounds.measures import bootstrap, scores
 from labelrounds.wording import score
 
 METRICS = Path("metrics")

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelrounds import snapshots
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError, at, first_of
 from labelrounds.core.task import Task
+from labelrounds.measures import snapshots
 from labelrounds.pool import reader
 from labelrounds.rounds import audits, queue, record
 

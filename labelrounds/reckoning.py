@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from labelrounds import curve
 from labelrounds.core import params, tables
+from labelrounds.measures import curve
 from labelrounds.pool import reader
 from labelrounds.rounds import queue, record
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import agreement, scores
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
+from labelrounds.measures import agreement, scores
 from labelrounds.rounds import record
 
 METRICS = Path("metrics")

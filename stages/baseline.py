@@ -5,10 +5,11 @@ data/split/{train,valid}.csv ──► models/labeler/baseline
 
 import click
 
-from labelrounds import calibration, labelers
+from labelrounds import labelers
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
 from labelrounds.labelers import linear
+from labelrounds.measures import calibration
 from labelrounds.rounds import examples
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from labelrounds import bootstrap, calibration, labelers, scores
+from labelrounds import labelers
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
+from labelrounds.measures import bootstrap, calibration, scores
 from labelrounds.models import runtime
 from labelrounds.rounds import examples
 

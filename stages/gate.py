@@ -14,9 +14,10 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds import gate, labelers, scores
+from labelrounds import labelers
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
+from labelrounds.measures import gate, scores
 from labelrounds.models import runtime
 from labelrounds.pool import reader
 from labelrounds.rounds import audits, examples, queue

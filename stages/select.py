@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import acquisition, labelers
+from labelrounds import labelers
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
+from labelrounds.measures import acquisition
 from labelrounds.models import runtime
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key

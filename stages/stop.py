@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from labelrounds import snapshots, stopping
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
+from labelrounds.measures import snapshots, stopping
 from labelrounds.rounds import record
 
 METRICS = Path("metrics")

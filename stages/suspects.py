@@ -14,11 +14,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import classifier, label_errors, labelers, scores
+from labelrounds import classifier, labelers
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.labelers import transformer
+from labelrounds.measures import label_errors, scores
 from labelrounds.models import base_models, runtime
 from labelrounds.pool.identity import near_duplicate_key
 from labelrounds.rounds import examples, queue, record

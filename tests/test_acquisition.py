@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from labelrounds import acquisition
-from labelrounds.acquisition import entropy, least_confidence, margin, ranked, spread_coreset, spread_kmeans
+from labelrounds.measures import acquisition
+from labelrounds.measures.acquisition import entropy, least_confidence, margin, ranked, spread_coreset, spread_kmeans
 from tests.small import FEWER, PROPERTY
 
 # Three classes: sure, torn between two, leaning among three, torn among all three.

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import agreement
 from labelrounds.core.task import Task
+from labelrounds.measures import agreement
 from labelrounds.pool.identity import text_id
 from labelrounds.rounds import record
 from labelrounds.rounds.record import CORRECTION, OPINION, Annotation, settle

@@ -8,10 +8,11 @@ import click.testing
 import numpy as np
 import pytest
 
-from labelrounds import gate, init, labelers
+from labelrounds import init, labelers
 from labelrounds.core import files
 from labelrounds.core.task import Task
 from labelrounds.labelers import linear
+from labelrounds.measures import gate
 from labelrounds.pool.identity import text_id
 from labelrounds.rounds import audits
 from tests.small import LABELS, SmallProject, project, sentences

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import bootstrap, scores
 from labelrounds.core.task import Task
+from labelrounds.measures import bootstrap, scores
 from tests.small import FEWER, LABELS
 
 CLASSES = Task("multi-class", tuple(LABELS))

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
 
-from labelrounds import calibration, labelers
+from labelrounds import labelers
+from labelrounds.measures import calibration
 from tests.small import PROPERTY
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from labelrounds import gate
+from labelrounds.measures import gate
 from tests.small import PROPERTY
 
 PRECISION, RISK = 0.95, 0.05

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import label_errors
 from labelrounds.core import files
+from labelrounds.measures import label_errors
 from labelrounds.pool.identity import text_id
 from stages import suspects
 from tests import tiny

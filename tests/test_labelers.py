@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelrounds import labelers, scores
+from labelrounds import labelers
 from labelrounds.core import files
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.labelers import linear
+from labelrounds.measures import scores
 from tests import tiny
 
 TASK = Task("multi-class", ("billing", "delivery", "praise"))

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelrounds import labelers, methods, scores
+from labelrounds import labelers, methods
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
+from labelrounds.measures import scores
 from labelrounds.models import adapters, base_models, runtime
 from tests import tiny
 from tests.conftest import ENVIRONMENT

@@ -22,12 +22,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from labelrounds import cli, labelers, scores
+from labelrounds import cli, labelers
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.labelers import prompted, transformer
 from labelrounds.llm import answers, local, prompt
+from labelrounds.measures import scores
 from labelrounds.models import base_models, runtime
 from tests import small, tiny
 from tests.conftest import ENVIRONMENT
@@ -396,7 +397,7 @@ def test_a_server_that_is_not_there_leaves_no_labeler_behind(here: SmallProject,
 
 
 def test_the_learning_curve_asks_too_and_never_again_what_is_kept(here: SmallProject) -> None:
-    from labelrounds import curve
+    from labelrounds.measures import curve
     from studies.learning_curve import curve as study
 
     def points() -> dict[int, list[str]]:

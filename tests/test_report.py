@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelrounds import findings, report, scores, wording
+from labelrounds import findings, report, wording
 from labelrounds.core import files, params
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
+from labelrounds.measures import scores
 from labelrounds.pool.identity import text_id
 from tests import browser, small
 from tests.graph import ROOT

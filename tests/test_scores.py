@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from labelrounds import scores
 from labelrounds.core.task import Task
+from labelrounds.measures import scores
 from tests.small import FEWER, LABELS, PROPERTY
 
 CLASSES = Task("multi-class", tuple(LABELS))

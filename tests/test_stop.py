@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from labelrounds import snapshots, stopping
 from labelrounds.core import params
 from labelrounds.core.task import Task
+from labelrounds.measures import snapshots, stopping
+from labelrounds.measures.snapshots import Snapshot
 from labelrounds.pool.identity import text_id
-from labelrounds.snapshots import Snapshot
 from stages import agreement, baseline, evaluate, predict, stop
 from tests import tiny
 from tests.small import LABELS, SmallProject, project

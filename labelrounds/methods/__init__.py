@@ -10,9 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from labelrounds import calibration, labelers
+from labelrounds import labelers
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
+from labelrounds.measures import calibration
 from labelrounds.models import base_models
 from labelrounds.models.runtime import Runtime
 from labelrounds.rounds import examples

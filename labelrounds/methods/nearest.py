@@ -5,8 +5,9 @@ How many neighbours vote is chosen on validation by macro-F1, the smaller number
 
 import dataclasses
 
-from labelrounds import labelers, scores
+from labelrounds import labelers
 from labelrounds.labelers import nearest, vectors
+from labelrounds.measures import scores
 from labelrounds.methods import Job
 from labelrounds.models import base_models
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import calibration, labelers
+from labelrounds import labelers
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
@@ -23,6 +23,7 @@ from labelrounds.labelers import prompted
 from labelrounds.labelers.prompted import PromptedLabeler, Settings
 from labelrounds.llm import prompt, shots
 from labelrounds.llm.responses import Response
+from labelrounds.measures import calibration
 from labelrounds.models import runtime
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key

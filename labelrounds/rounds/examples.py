@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from labelrounds import scores
 from labelrounds.core import tables
 from labelrounds.core.errors import no_labels
 from labelrounds.core.task import Task
+from labelrounds.measures import scores
 
 SPLIT = Path("data/split")
 TRAIN, VALID, TEST = SPLIT / "train.csv", SPLIT / "valid.csv", SPLIT / "test.csv"

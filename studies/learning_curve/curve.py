@@ -16,12 +16,13 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import calibration, classifier, curve, labelers, methods, plots, scores
+from labelrounds import classifier, labelers, methods, plots
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command, UserError, at, did_you_mean
 from labelrounds.core.scratch import scratch
 from labelrounds.labelers import linear
 from labelrounds.llm import prompt, shots
+from labelrounds.measures import calibration, curve, scores
 from labelrounds.methods import prompted, setfit
 from labelrounds.models import runtime
 from labelrounds.pool import unlabelled

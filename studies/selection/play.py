@@ -17,10 +17,11 @@ from statistics import mean, stdev
 import click
 from tqdm import tqdm
 
-from labelrounds import labelers, reckoning, scores
+from labelrounds import labelers, reckoning
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command, UserError, at
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
+from labelrounds.measures import scores
 from labelrounds.models import runtime
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.rounds import examples, queue, record, sampling

@@ -17,11 +17,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import classifier, consistency, labelers, reckoning, scores, self_training
+from labelrounds import classifier, consistency, labelers, reckoning, self_training
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import fingerprint_of
 from labelrounds.labelers import transformer
+from labelrounds.measures import scores
 from labelrounds.models import augmentation, base_models, runtime
 from labelrounds.pool import unlabelled
 from labelrounds.pool.identity import near_duplicate_key, text_id

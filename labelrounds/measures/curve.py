@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import scores
 from labelrounds.core import files
 from labelrounds.core.task import Task
+from labelrounds.measures import scores
 
 POINTS = Path("studies/learning_curve/points")
 LIBRARIES = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy")
@@ -48,7 +48,7 @@ def key_of(inputs: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def made_by(package: Path = Path(__file__).parent) -> str:
+def made_by(package: Path = Path(__file__).parents[1]) -> str:
     """Returns 16 hex digits over our code, but for comments, docstrings and format, and over the libraries' versions."""
     known = {name: importlib.metadata.version(name) for name in LIBRARIES}
     for path in sorted(package.rglob("*.py")):

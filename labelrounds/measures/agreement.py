@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelrounds import bootstrap, scores
 from labelrounds.core.task import Task
+from labelrounds.measures import bootstrap, scores
 from labelrounds.rounds import record
 
 UNNAMED = "(not named)"

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import agreement, bootstrap, scores
 from labelrounds.core.params import Stop
 from labelrounds.core.task import Task
-from labelrounds.snapshots import Snapshot
+from labelrounds.measures import agreement, bootstrap, scores
+from labelrounds.measures.snapshots import Snapshot
 
 REFERENCES = {
     "gain": "Laws and Schütze 2008",
