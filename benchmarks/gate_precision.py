@@ -18,10 +18,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import demo, labelers
+from labelrounds import demo
 from labelrounds.core import params, tables
 from labelrounds.core.task import Task
-from labelrounds.labelers import linear, transformer
+from labelrounds.labelers import contract, linear, transformer
 from labelrounds.measures import calibration, gate, scores
 from labelrounds.models import base_models, runtime
 from labelrounds.pool import reader
@@ -79,7 +79,7 @@ def embedded(texts):
         machine = runtime.start(settings.seed, settings.runtime.threads, "fp32")
         encoder = base_models.open_encoder(ENCODER)
         model = base_models.load_classifier(encoder, TASK, machine).to(machine.device).eval()
-        card = labelers.Card("transformer", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, settings.model.max_length, None, {})
+        card = contract.Card("transformer", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, settings.model.max_length, None, {})
         kept.parent.mkdir(exist_ok=True)
         np.save(kept, transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine).embed(texts, 64))
     return np.load(kept)
@@ -97,12 +97,12 @@ def project(candidates, rest, apart, n_valid, gold, precision, risk):
     """Returns what the gate lets through in one project, and how much of it is right by the ratings of all texts."""
     valid, choose, free = rest[:n_valid], rest[n_valid : 2 * n_valid], rest[2 * n_valid :]
     choose = choose if apart else valid
-    card = labelers.Card("any", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, None, None, {})
+    card = contract.Card("any", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, None, None, {})
     best = max(candidates, key=lambda logits: scores.macro_f1(gold[choose], indicator(logits[choose])))
     card = calibration.calibrated(card, best[choose], gold[choose])
-    probabilities = labelers.probabilities(best, card)
+    probabilities = contract.probabilities(best, card)
     said = indicator(probabilities)
-    sure, stratum, is_right = labelers.confidence(probabilities, card), gate.strata(probabilities, said), gate.right(said, gold)
+    sure, stratum, is_right = contract.confidence(probabilities, card), gate.strata(probabilities, said), gate.right(said, gold)
     paths = gate.plan(sure[free], stratum[free], 4, n_valid, precision, risk)
     verdicts = gate.decide(paths, sure[valid], stratum[valid], is_right[valid], precision)
     auto = sure[free] >= gate.cuts_by_stratum(verdicts, 4)[stratum[free]]

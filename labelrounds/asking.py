@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from labelrounds import labelers
 from labelrounds.core import params, tables
 from labelrounds.core.errors import UserError, at, did_you_mean
+from labelrounds.labelers import contract
 from labelrounds.models import runtime
 from labelrounds.pool import reader
 
@@ -37,14 +37,14 @@ def read_texts(texts: tuple[str, ...], source: str | None, settings: params.Para
 
 def answers(texts: list[str], name: str, settings: params.Params, as_json: bool) -> Iterator[str]:
     """Yields one line per text: label, confidence and text, or a JSON object with every score."""
-    folder = labelers.ROOT / name
-    known = sorted(path.parent.name for path in labelers.ROOT.glob("*/labeler.json"))
+    folder = contract.ROOT / name
+    known = sorted(path.parent.name for path in contract.ROOT.glob("*/labeler.json"))
     if known and name not in known:
         raise UserError(f'there is no labeler "{name}".{did_you_mean(name, known)} There are: {", ".join(known)}.')
-    labeler = labelers.load(folder, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
+    labeler = contract.load(folder, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
     with contextlib.redirect_stdout(sys.stderr):  # what a prompt says of its requests is no answer
         task, scores = labeler.card.schema, labeler.scores(texts, settings.predict.batch_size)
-    decided, sure = labelers.decide(scores, labeler.card), labelers.confidence(scores, labeler.card)
+    decided, sure = contract.decide(scores, labeler.card), contract.confidence(scores, labeler.card)
     width = max((len(task.spell(labels)) for labels in decided), default=0)
     for text, labels, certain, row in zip(texts, decided, sure, scores, strict=True):
         if as_json:

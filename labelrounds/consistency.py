@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import classifier, labelers
+from labelrounds import classifier
 from labelrounds.core import files
 from labelrounds.core.params import Finetune, Uda
 from labelrounds.core.task import Task
-from labelrounds.labelers import transformer
+from labelrounds.labelers import contract, transformer
 from labelrounds.measures import bootstrap, scores
 from labelrounds.models import base_models, training
 from labelrounds.models.runtime import Runtime
@@ -132,7 +132,7 @@ class Outcome:
 
 def train(
     encoder: base_models.Encoder,
-    card: labelers.Card,
+    card: contract.Card,
     train: Examples,
     valid: Examples,
     unlabelled: Unlabelled,
@@ -160,7 +160,7 @@ def train(
 
     def shares_of(model: Any) -> np.ndarray:
         labeler = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
-        return label_shares(scores.indicator(labelers.decide(labeler.scores(watched, uda.batch_size), card), task))
+        return label_shares(scores.indicator(contract.decide(labeler.scores(watched, uda.batch_size), card), task))
 
     supervised.eval()
     said = classifier.decided(supervised, encoder, card, valid, finetune.batch_size, machine)

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import classifier, labelers
+from labelrounds import classifier
 from labelrounds.core import files
 from labelrounds.core.params import Finetune, Ust
-from labelrounds.labelers import transformer
+from labelrounds.labelers import contract, transformer
 from labelrounds.measures import bootstrap, scores
 from labelrounds.models import base_models, dropout, training
 from labelrounds.models.runtime import Runtime
@@ -110,7 +110,7 @@ class Candidate:
 
 def train(
     encoder: base_models.Encoder,
-    card: labelers.Card,
+    card: contract.Card,
     train: Examples,
     valid: Examples,
     unlabelled: Unlabelled,

@@ -5,10 +5,10 @@ studies/llm/models/MODEL, the prompt's folder, data/split, data/pool, models/enc
 
 import click
 
-from labelrounds import labelers
 from labelrounds.core import params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
+from labelrounds.labelers import contract
 from labelrounds.methods import prompted
 from labelrounds.rounds import examples
 
@@ -20,7 +20,7 @@ def main(name: str) -> None:
     asked = params.named(settings.prompts, name, "prompt")
     inputs = [asked.prompt, examples.TRAIN, examples.VALID, examples.TEST, prompted.HELDOUT, settings.data.pool]
     with scratch(f"ask/{name}", inputs, (asked, settings.task, settings.seed)):
-        result = prompted.make(name, settings, examples.TRAIN, labelers.ROOT / name)
+        result = prompted.make(name, settings, examples.TRAIN, contract.ROOT / name)
     click.echo(f"ask {name}: {result}.")
 
 

@@ -5,10 +5,11 @@ data/split/{train,valid}.csv, data/unlabelled, models/encoder/… ──► mode
 
 import click
 
-from labelrounds import labelers, methods
+from labelrounds import methods
 from labelrounds.core import params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
+from labelrounds.labelers import contract
 from labelrounds.models import runtime
 from labelrounds.pool import unlabelled
 from labelrounds.rounds import examples
@@ -38,7 +39,7 @@ def main(name: str) -> None:
         used += [settings.ust, settings.uda]
     with scratch(f"finetune/{name}", inputs, used) as folder:
         machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-        job = methods.Job(name, recipe, settings, examples.TRAIN, examples.VALID, folder, labelers.ROOT / name, machine)
+        job = methods.Job(name, recipe, settings, examples.TRAIN, examples.VALID, folder, contract.ROOT / name, machine)
         result = methods.make(job)
     click.echo(f"finetune {name}: {result}.")
 

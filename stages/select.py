@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import labelers
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
+from labelrounds.labelers import contract
 from labelrounds.measures import acquisition
 from labelrounds.models import runtime
 from labelrounds.pool import reader
@@ -87,8 +87,8 @@ def labelled_keys(settings):
 
 def spread_out(asked, settings):
     """Returns `select.size` of the candidates, spread over the labeler's embeddings."""
-    labeler = labelers.load(
-        labelers.ROOT / settings.deploy, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
+    labeler = contract.load(
+        contract.ROOT / settings.deploy, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
     )
     vectors = labeler.embed([row.text for _, row in asked], settings.predict.batch_size)
     if settings.select.strategy.endswith("kmeans"):

@@ -14,11 +14,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import classifier, labelers
+from labelrounds import classifier
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
-from labelrounds.labelers import transformer
+from labelrounds.labelers import contract, transformer
 from labelrounds.measures import label_errors, scores
 from labelrounds.models import base_models, runtime
 from labelrounds.pool.identity import near_duplicate_key
@@ -80,7 +80,7 @@ def vectors(train, base, settings, task):
     """Returns the encoder's mean last hidden state of every training text, float32 of shape (n, d)."""
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
     encoder = base_models.open_encoder(base)
-    card = labelers.new_card("transformer", task, examples.TRAIN, len(train), settings.model.max_length, None)
+    card = contract.new_card("transformer", task, examples.TRAIN, len(train), settings.model.max_length, None)
     model = base_models.load_classifier(encoder, task, machine).eval().to(machine.device)  # its new head is not asked
     base_models.check_length(model, settings.model.max_length)
     return transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine).embed(train.texts, settings.finetune.batch_size)
@@ -92,7 +92,7 @@ def judge_fold(done, fold, number, train, valid, base, settings, task):
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
     encoder = base_models.open_encoder(base)
     seen = part(train, number != fold)
-    card = labelers.new_card("transformer", task, examples.TRAIN, len(seen), settings.model.max_length, None)
+    card = contract.new_card("transformer", task, examples.TRAIN, len(seen), settings.model.max_length, None)
     title = f"suspects, fold {fold + 1} of {settings.suspects.folds}"
     checkpoints = done.with_suffix("")
     model, _ = classifier.train(encoder, card, seen, valid, settings.finetune, checkpoints, machine, settings.runtime.checkpoint_seconds, title)

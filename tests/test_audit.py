@@ -8,10 +8,10 @@ import click.testing
 import numpy as np
 import pytest
 
-from labelrounds import init, labelers
+from labelrounds import init
 from labelrounds.core import files
 from labelrounds.core.task import Task
-from labelrounds.labelers import linear
+from labelrounds.labelers import contract, linear
 from labelrounds.measures import gate
 from labelrounds.pool.identity import text_id
 from labelrounds.rounds import audits
@@ -167,11 +167,11 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[SmallProjec
     valid = slice(0, 150)
     here.table("data/split/valid.csv", ["id", "text", task.column], [[i, text, truth[i]] for i, text in zip(ids[valid], texts[valid], strict=True)])
     here.table("data/split/labels.csv", ["id", task.column, "round", "votes", "side"], [[i, truth[i], "01", "1", "valid"] for i in ids[valid]])
-    card = labelers.Card("linear", task.type, LABELS, [0.5] * 3, 1.0, None, None, {})
+    card = contract.Card("linear", task.type, LABELS, [0.5] * 3, 1.0, None, None, {})
     vectorizers, weights, bias = linear.train(texts[:30], np.eye(3, dtype=int)[number_of[:30]], task, 1.0, 0)
     with contextlib.chdir(here.folder):
-        linear.save(vectorizers, weights, bias, card, labelers.ROOT / "baseline")
-        fingerprint = files.fingerprint(labelers.ROOT / "baseline")
+        linear.save(vectorizers, weights, bias, card, contract.ROOT / "baseline")
+        fingerprint = files.fingerprint(contract.ROOT / "baseline")
     columns = {"id": ids, task.column: list(truth.values()), "confidence": scores.max(axis=1)}
     columns |= {f"score_{label}": scores[:, number] for number, label in enumerate(LABELS)} | {"labeler": [fingerprint] * 900}
     (here.folder / "data/predictions/shards").mkdir(parents=True)

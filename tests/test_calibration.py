@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
 
-from labelrounds import labelers
+from labelrounds.labelers import contract
 from labelrounds.measures import calibration
 from tests.small import PROPERTY
 
 
-def card(kind: str = "multi-class", k: int = 3) -> labelers.Card:
-    return labelers.Card("linear", kind, [f"label {number}" for number in range(k)], [0.5] * k, 1.0, None, None, {})
+def card(kind: str = "multi-class", k: int = 3) -> contract.Card:
+    return contract.Card("linear", kind, [f"label {number}" for number in range(k)], [0.5] * k, 1.0, None, None, {})
 
 
 def classes(n: int, sharper: float, seed: int = 0, k: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -32,9 +32,9 @@ def several(n: int, slope: float, shift: float, seed: int = 0, rate: float = 0.0
     return logits, (draw.random((n, 2)) < expit(slope * logits + shift)).astype(int)
 
 
-def loss(logits: np.ndarray, gold: np.ndarray, by: labelers.Card) -> float:
+def loss(logits: np.ndarray, gold: np.ndarray, by: contract.Card) -> float:
     """Returns the mean log loss of the claims that the scores make."""
-    scores = np.clip(labelers.probabilities(logits, by).astype(float), 1e-7, 1 - 1e-7)
+    scores = np.clip(contract.probabilities(logits, by).astype(float), 1e-7, 1 - 1e-7)
     if by.task == "multi-class":
         return float(-np.log((scores * gold).sum(axis=1)).mean())
     return float(-(gold * np.log(scores) + (1 - gold) * np.log(1 - scores)).mean())
@@ -58,7 +58,7 @@ def test_calibration_lowers_the_error_on_texts_that_it_has_not_seen(kind: str) -
     before = card(kind, gold.shape[1])
     after = calibration.calibrated(before, logits[:300], gold[:300])
     found = [
-        calibration.error(calibration.reliability(*calibration.claims(labelers.probabilities(logits[300:], by), gold[300:], kind == "multi-label")))
+        calibration.error(calibration.reliability(*calibration.claims(contract.probabilities(logits[300:], by), gold[300:], kind == "multi-label")))
         for by in (before, after)
     ]
     assert found[1] < found[0] / 2
@@ -68,7 +68,7 @@ def test_calibration_lowers_the_error_on_texts_that_it_has_not_seen(kind: str) -
 def test_no_temperature_changes_a_label() -> None:
     logits, gold = classes(300, 3.0)
     after = calibration.calibrated(card(), logits, gold)
-    assert labelers.decide(labelers.probabilities(logits, after), after) == labelers.decide(labelers.probabilities(logits, card()), card())
+    assert contract.decide(contract.probabilities(logits, after), after) == contract.decide(contract.probabilities(logits, card()), card())
 
 
 @pytest.mark.parametrize("n", [1, 5, 20])
@@ -91,11 +91,11 @@ def test_a_label_that_nothing_was_learnt_for_stays_impossible() -> None:
     logits, gold = classes(200, 1.0)
     logits[:, 2] = -np.inf
     after = calibration.calibrated(card(), logits, gold)
-    scores = labelers.probabilities(logits, after)
+    scores = contract.probabilities(logits, after)
     assert np.isfinite(scores).all() and (scores[:, 2] == 0).all() and 0.5 < after.temperature < 2
     both = card("multi-label")
     after = calibration.calibrated(both, logits, gold)
-    assert (labelers.probabilities(logits, after)[:, 2] == 0).all() and np.isfinite(after.thresholds).all()
+    assert (contract.probabilities(logits, after)[:, 2] == 0).all() and np.isfinite(after.thresholds).all()
 
 
 def test_a_frequent_labels_threshold_gains_f1_and_a_rare_one_stays_near_a_half() -> None:
@@ -140,7 +140,7 @@ def test_the_table_of_reliability_counts_every_claim_once_and_its_error_is_the_g
 
 def test_a_card_without_calibration_gives_the_plain_softmax_and_sigmoid() -> None:
     logits = np.random.default_rng(0).normal(size=(5, 3))
-    assert labelers.probabilities(logits, card()) == pytest.approx(softmax(logits, axis=1), abs=1e-6)
-    assert labelers.probabilities(logits, card("multi-label")) == pytest.approx(expit(logits), abs=1e-6)
+    assert contract.probabilities(logits, card()) == pytest.approx(softmax(logits, axis=1), abs=1e-6)
+    assert contract.probabilities(logits, card("multi-label")) == pytest.approx(expit(logits), abs=1e-6)
     tuned = replace(card("multi-label"), platt=[[2.0, 1.0], [1.0, 0.0], [0.5, -1.0]])
-    assert labelers.probabilities(logits, tuned)[:, 2] == pytest.approx(expit(logits[:, 2] / 2 - 1), abs=1e-6)
+    assert contract.probabilities(logits, tuned)[:, 2] == pytest.approx(expit(logits[:, 2] / 2 - 1), abs=1e-6)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import classifier, labelers
+from labelrounds import classifier
 from labelrounds.core.params import Finetune
 from labelrounds.core.task import Task
-from labelrounds.labelers import transformer
+from labelrounds.labelers import contract, transformer
 from labelrounds.models import base_models, runtime
 from labelrounds.rounds.examples import Examples
 from tests import tiny
@@ -46,7 +46,7 @@ def test_the_head_of_a_multi_label_model_begins_with_the_labels_frequencies(kind
     encoder, machine = base_models.open_encoder(tmp_path / "vanilla"), runtime.start(13, 1, "fp32")
 
     def bias(task: Task) -> np.ndarray | None:
-        model = classifier.new(encoder, labelers.new_card("transformer", task, Path(__file__), 0, 32, None), machine, None, GOLD)
+        model = classifier.new(encoder, contract.new_card("transformer", task, Path(__file__), 0, 32, None), machine, None, GOLD)
         found = [weight.detach().numpy() for name, weight in model.named_parameters() if name.endswith("bias") and weight.shape == (4,)]
         return found[0] if found else None
 
@@ -80,6 +80,6 @@ def test_epochs_are_told_apart_also_when_no_label_reaches_a_half(monkeypatch: py
         logits = np.full((200, 4), -6.0, dtype=np.float32)
         logits[:, 0] = np.where(gold[:, 0] > 0, high, low)
         monkeypatch.setattr(transformer.TransformerLabeler, "logits", lambda *_: logits)
-        return classifier.valid_f1(None, encoder, labelers.new_card("transformer", MANY, Path(__file__), 0, 32, None), valid, 8, None)
+        return classifier.valid_f1(None, encoder, contract.new_card("transformer", MANY, Path(__file__), 0, 32, None), valid, 8, None)
 
     assert f1(-4.0, -0.5) > 0.9 and f1(-4.0, -4.0) < 0.5, "at a threshold of 0.5 both would be 0"

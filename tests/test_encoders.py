@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labelrounds import labelers
 from labelrounds.core import files
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
-from labelrounds.labelers import transformer
+from labelrounds.labelers import contract, transformer
 from labelrounds.models import base_models, runtime, training
 from tests import tiny
 
@@ -283,9 +282,9 @@ def train(model: Any, rows: list[Any], collate: Any, loss: Any, folder: Path, ma
     training.fit(model, rows, lengths, collate, loss, training.Plan(epochs, 2e-3, 8), folder, machine, 1e9, "test")
 
 
-def card_of(task: Task) -> labelers.Card:
+def card_of(task: Task) -> contract.Card:
     k = len(task.labels)
-    return labelers.Card("transformer", task.type, list(task.labels), [0.5] * k, 1.0, 32, None, {"n": 24, "fingerprint": "0"})
+    return contract.Card("transformer", task.type, list(task.labels), [0.5] * k, 1.0, 32, None, {"n": 24, "fingerprint": "0"})
 
 
 @pytest.mark.slow
@@ -343,7 +342,7 @@ def test_every_kind_is_adapted_tuned_saved_and_loaded(kind: str, headless: bool,
         machine,
     )
     transformer.save(classifier, adapted, card_of(TASK), tmp_path / "labeler")
-    labeler = labelers.load(tmp_path / "labeler", machine)
+    labeler = contract.load(tmp_path / "labeler", machine)
     wanted = ["my invoice is late", "thanks", "", "great parcel " * 30]
     scores = labeler.scores(wanted, 2)
     assert scores.shape == (4, 3) and scores.dtype == np.float32
@@ -369,7 +368,7 @@ def test_a_multi_label_transformer_gives_one_probability_per_label(kind: str, tm
     task = Task("multi-label", TASK.labels)
     classifier = base_models.load_classifier(encoder, task, machine)
     transformer.save(classifier, encoder, card_of(task), tmp_path / "labeler")
-    scores = labelers.load(tmp_path / "labeler", machine).scores(["my invoice", "great"], 2)
+    scores = contract.load(tmp_path / "labeler", machine).scores(["my invoice", "great"], 2)
     assert scores.shape == (2, 3) and ((scores > 0) & (scores < 1)).all()
     assert not np.allclose(scores.sum(axis=1), 1, atol=1e-3)
 

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelrounds import labelers
 from labelrounds.core import files
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
-from labelrounds.labelers import linear
+from labelrounds.labelers import contract, linear
 from labelrounds.measures import scores
 from tests import tiny
 
@@ -23,9 +22,9 @@ MULTI = Task("multi-label", TASK.labels)
 PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
 
-def card_of(task: Task, **changes: object) -> labelers.Card:
+def card_of(task: Task, **changes: object) -> contract.Card:
     k = len(task.labels)
-    card = labelers.Card("linear", task.type, list(task.labels), [0.5] * k, 1.0, None, None, {"n": 3, "fingerprint": "0123456789abcdef"})
+    card = contract.Card("linear", task.type, list(task.labels), [0.5] * k, 1.0, None, None, {"n": 3, "fingerprint": "0123456789abcdef"})
     return dataclasses.replace(card, **changes)
 
 
@@ -34,7 +33,7 @@ def learn(texts: list[str], gold: list[tuple[str, ...]], task: Task, folder: Pat
     vectorizers, weights, bias = linear.train(texts, scores.indicator(gold, task), task, 10.0, 13)
     card = card_of(task)
     linear.save(vectorizers, weights, bias, card, folder)
-    return linear.LinearLabeler(card, "", vectorizers, weights, bias), labelers.load(folder)
+    return linear.LinearLabeler(card, "", vectorizers, weights, bias), contract.load(folder)
 
 
 def topics(n: int, chinese: bool = False) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -47,8 +46,8 @@ def topics(n: int, chinese: bool = False) -> tuple[list[str], list[tuple[str, ..
 
 def test_a_card_comes_back_as_it_was_written_with_the_versions_of_its_libraries(tmp_path: Path) -> None:
     card = card_of(TASK, temperature=1.7, thresholds=[0.1, 0.25, 1 / 3], max_length=64, base={"encoder": "adapted", "fingerprint": "ab"})
-    labelers.write_card(tmp_path, card, ("numpy",))
-    found = labelers.read_card(tmp_path)
+    contract.write_card(tmp_path, card, ("numpy",))
+    found = contract.read_card(tmp_path)
     assert found.versions == {"numpy": np.__version__}
     assert dataclasses.replace(found, versions={}) == card
     assert found.schema == TASK
@@ -56,38 +55,38 @@ def test_a_card_comes_back_as_it_was_written_with_the_versions_of_its_libraries(
 
 def test_a_labeler_that_is_not_there_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"there is no labeler here yet.*dvc repro"):
-        labelers.load(tmp_path / "nothing")
+        contract.load(tmp_path / "nothing")
 
 
 def test_a_kind_of_a_later_version_is_named(tmp_path: Path) -> None:
-    labelers.write_card(tmp_path, card_of(TASK, kind="oracle"), ())
+    contract.write_card(tmp_path, card_of(TASK, kind="oracle"), ())
     files.seal(tmp_path)
     with pytest.raises(UserError, match='the kind "oracle" is unknown'):
-        labelers.load(tmp_path)
+        contract.load(tmp_path)
 
 
-@pytest.mark.parametrize("name", [labelers.CARD, linear.VOCABULARY, linear.WEIGHTS])
+@pytest.mark.parametrize("name", [contract.CARD, linear.VOCABULARY, linear.WEIGHTS])
 def test_a_damaged_file_is_named_before_it_is_used(name: str, tmp_path: Path) -> None:
     learn(*topics(12), TASK, tmp_path / "labeler")
     path = tmp_path / "labeler" / name
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(UserError, match=f"{name}: damaged"):
-        labelers.load(tmp_path / "labeler")
+        contract.load(tmp_path / "labeler")
     path.unlink()
     with pytest.raises(UserError, match=r"no file|there is no labeler"):
-        labelers.load(tmp_path / "labeler")
+        contract.load(tmp_path / "labeler")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"kind": "linear"}', '{"kind": "linear", "from": "the future"}'])
 def test_a_broken_card_is_one_clear_error(content: str, tmp_path: Path) -> None:
-    (tmp_path / labelers.CARD).write_text(content)
+    (tmp_path / contract.CARD).write_text(content)
     with pytest.raises(UserError, match=r"labeler\.json.*dvc repro"):
-        labelers.load(tmp_path)
+        contract.load(tmp_path)
 
 
 def test_no_file_of_a_labeler_is_a_pickle(tmp_path: Path) -> None:
     learn(*topics(12), TASK, tmp_path / "labeler")
-    assert {path.name for path in (tmp_path / "labeler").iterdir()} == {labelers.CARD, linear.VOCABULARY, linear.WEIGHTS, files.MANIFEST}
+    assert {path.name for path in (tmp_path / "labeler").iterdir()} == {contract.CARD, linear.VOCABULARY, linear.WEIGHTS, files.MANIFEST}
     assert not [path for path in (tmp_path / "labeler").iterdir() if path.read_bytes().startswith(PICKLES)]
 
 
@@ -102,15 +101,15 @@ def test_training_twice_writes_the_same_bytes(tmp_path: Path) -> None:
 
 def test_multi_class_decides_for_the_highest_score_and_is_as_sure_as_that_score() -> None:
     found = np.asarray([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.0, 0.0, 1.0]], np.float32)
-    assert labelers.decide(found, card_of(TASK)) == [("delivery",), ("billing",), ("praise",)]
-    assert labelers.confidence(found, card_of(TASK)).tolist() == pytest.approx([0.5, 0.4, 1.0])
+    assert contract.decide(found, card_of(TASK)) == [("delivery",), ("billing",), ("praise",)]
+    assert contract.confidence(found, card_of(TASK)).tolist() == pytest.approx([0.5, 0.4, 1.0])
 
 
 def test_multi_label_decides_each_label_by_its_threshold_and_is_as_sure_as_the_least_sure_label() -> None:
     card = card_of(MULTI, thresholds=[0.5, 0.2, 0.9])
     found = np.asarray([[0.5, 0.2, 0.9], [0.49, 0.19, 0.89], [0.9, 0.0, 0.1]], np.float32)
-    assert labelers.decide(found, card) == [MULTI.labels, (), ("billing",)]
-    assert labelers.confidence(found, card).tolist() == pytest.approx([0.2, 0.11, 0.9])
+    assert contract.decide(found, card) == [MULTI.labels, (), ("billing",)]
+    assert contract.confidence(found, card).tolist() == pytest.approx([0.2, 0.11, 0.9])
 
 
 @settings(max_examples=50, deadline=None)
@@ -118,7 +117,7 @@ def test_multi_label_decides_each_label_by_its_threshold_and_is_as_sure_as_the_l
 def test_a_decision_is_spelled_in_the_tasks_labels_and_its_confidence_is_a_probability(rows: list[list[float]]) -> None:
     found = np.asarray(rows, np.float32)
     for task in (TASK, MULTI):
-        decided, sure = labelers.decide(found, card_of(task)), labelers.confidence(found, card_of(task))
+        decided, sure = contract.decide(found, card_of(task)), contract.confidence(found, card_of(task))
         assert len(decided) == len(sure) == len(rows)
         assert all(task.parse(task.spell(labels), "here") == labels for labels in decided)
         assert ((sure >= 0) & (sure <= 1)).all()
@@ -136,7 +135,7 @@ def test_a_saved_linear_labeler_gives_identical_scores_and_has_learnt(chinese: b
     assert found.dtype == np.float32 and found.shape == (30, 3)
     np.testing.assert_array_equal(found, trained.scores(texts[60:], 64))
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
-    right = sum(one == other for one, other in zip(labelers.decide(found, loaded.card), gold[60:], strict=True))
+    right = sum(one == other for one, other in zip(contract.decide(found, loaded.card), gold[60:], strict=True))
     assert right >= 24, f"{right} of 30"
 
 
@@ -155,7 +154,7 @@ def test_a_label_that_nobody_gave_scores_zero(tmp_path: Path) -> None:
     found = loaded.scores(texts, 64)
     assert (found[:, 1] == 0).all() and np.isfinite(found).all()
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
-    right = sum(labelers.decide(found[[n]], loaded.card) == [labels] for n, labels in enumerate(gold) if labels != ("delivery",))
+    right = sum(contract.decide(found[[n]], loaded.card) == [labels] for n, labels in enumerate(gold) if labels != ("delivery",))
     assert right >= 0.9 * len(kept), "two classes are told apart by the same rows"
 
 
@@ -189,7 +188,7 @@ def test_a_multi_label_label_that_never_or_always_applies_scores_zero_or_one(tmp
 def test_multi_label_scores_need_not_sum_to_one_and_may_all_be_low(tmp_path: Path) -> None:
     rows = tiny.multi_label_texts(150)
     _, loaded = learn([text for text, _ in rows[:100]], [labels for _, labels in rows[:100]], MULTI, tmp_path / "labeler")
-    decided = labelers.decide(loaded.scores([text for text, _ in rows[100:]], 64), loaded.card)
+    decided = contract.decide(loaded.scores([text for text, _ in rows[100:]], 64), loaded.card)
     assert {len(labels) for labels in decided} >= {0, 1, 2}
     right = sum(one == labels for one, (_, labels) in zip(decided, rows[100:], strict=True))
     assert right >= 40, f"{right} of 50"
@@ -222,6 +221,6 @@ def test_progress_counts_every_text(tmp_path: Path) -> None:
 
 def test_a_card_names_the_task_that_the_scores_are_for(tmp_path: Path) -> None:
     learn(*topics(12), TASK, tmp_path / "labeler")
-    card = json.loads((tmp_path / "labeler" / labelers.CARD).read_text())
+    card = json.loads((tmp_path / "labeler" / contract.CARD).read_text())
     assert card["kind"] == "linear" and card["labels"] == list(TASK.labels) and card["task"] == "multi-class"
     assert set(card["versions"]) == {"scikit-learn", "numpy"}

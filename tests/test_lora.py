@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelrounds import labelers, methods
+from labelrounds import methods
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
+from labelrounds.labelers import contract
 from labelrounds.measures import scores
 from labelrounds.models import adapters, base_models, runtime
 from tests import tiny
@@ -62,9 +63,9 @@ def make(here: SmallProject, out: str = "made") -> methods.Job:
 
 
 def f1_on_valid(job: methods.Job) -> float:
-    found = labelers.load(job.out, job.machine)
+    found = contract.load(job.out, job.machine)
     _, valid = job.examples()
-    return scores.macro_f1(valid.gold, scores.indicator(labelers.decide(found.scores(valid.texts, 8), found.card), TASK))
+    return scores.macro_f1(valid.gold, scores.indicator(contract.decide(found.scores(valid.texts, 8), found.card), TASK))
 
 
 def test_a_recipes_own_finetune_goes_before_the_section_and_keeps_the_rest(here: SmallProject) -> None:
@@ -97,7 +98,7 @@ def test_adapters_learn_and_are_saved_beside_the_untouched_weights(kind: str, he
     assert files.sha256(brought) == files.sha256(kept), "the same bytes, so DVC's cache holds them once"
     adapter = json.loads(Path("made/adapter/adapter_config.json").read_text())
     assert adapter["r"] == 8 and adapter["target_modules"] == sorted(adapter["target_modules"])
-    found = labelers.load(job.out, job.machine)
+    found = contract.load(job.out, job.machine)
     assert not adapters.is_wrapped(found.model), "merged for predict"
     assert "peft" in found.card.versions
     assert found.embed(["my invoice"], 1).shape[0] == 1
@@ -142,10 +143,10 @@ def test_setfit_learns_from_few_labels_and_gives_the_same_bytes_again(
             here.table(f"{name}.csv", ["id", "text", "labels"], ((str(n), text, ";".join(labels) or "-") for n, (text, labels) in enumerate(rows)))
     job = make(here)
     assert "100/100" in capfd.readouterr().err, "progress is shown"
-    found = labelers.load(job.out, job.machine)
+    found = contract.load(job.out, job.machine)
     _, valid = job.examples()
     task = found.card.schema
-    said = scores.indicator(labelers.decide(found.scores(valid.texts, 8), found.card), task)
+    said = scores.indicator(contract.decide(found.scores(valid.texts, 8), found.card), task)
     assert scores.macro_f1(valid.gold, said) > 0.65
     assert not list(job.out.rglob("*.pkl")) and np.isfinite(found.scores(["", "日本語"], 2)).all()
     assert files.folder_digests(make(here, "again").out) == files.folder_digests(job.out)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import labelers, methods
+from labelrounds import methods
 from labelrounds.core import files, params
 from labelrounds.core.task import Task
-from labelrounds.labelers import nearest, nli
+from labelrounds.labelers import contract, nearest, nli
 from labelrounds.methods import zero_shot
 from labelrounds.models import base_models, runtime
 from tests import tiny
@@ -43,8 +43,8 @@ def test_votes_are_probabilities_and_no_label_is_impossible(n: int, k: int, mult
     known, wanted = unit(draw.normal(size=(max(n, k), 4))), unit(draw.normal(size=(6, 4)))
     gold = draw.integers(0, 2, size=(len(known), 3)) if multi_label else np.eye(3, dtype=int)[draw.integers(0, 3, len(known))]
     task = MULTI if multi_label else TASK
-    card = labelers.Card("nearest", task.type, list(task.labels), [0.5] * 3, 1.0, None, None, {})
-    found = labelers.probabilities(nearest.vote(wanted, known, gold, k, task), card)
+    card = contract.Card("nearest", task.type, list(task.labels), [0.5] * 3, 1.0, None, None, {})
+    found = contract.probabilities(nearest.vote(wanted, known, gold, k, task), card)
     assert np.isfinite(found).all() and (found > 0).all() and (found < 1).all()
     if not multi_label:
         np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
@@ -124,7 +124,7 @@ def test_a_labeler_comes_back_from_disk_and_scores_any_text(here: SmallProject, 
     said = methods.make(job)
     first = files.folder_digests(job.out)
     assert methods.make(job) == said and files.folder_digests(job.out) == first, "the same job gives the same bytes"
-    found = labelers.load(job.out, job.machine)
+    found = contract.load(job.out, job.machine)
     texts = [text for text, _ in tiny.texts(20, seed=5)] + ["", "日本語", "x " * 500]
     counted: list[int] = []
     scores = found.scores(texts, 4, counted.append)
@@ -142,9 +142,9 @@ def test_a_labeler_comes_back_from_disk_and_scores_any_text(here: SmallProject, 
 def test_nearest_neighbours_learn_the_topics_from_the_words_of_the_texts(here: SmallProject) -> None:
     job = job_of(here, "vanilla", "nearest", 240)
     methods.make(job)
-    found = labelers.load(job.out, job.machine)
+    found = contract.load(job.out, job.machine)
     rows = tiny.texts(300, seed=0)[240:]
-    decided = labelers.decide(found.scores([text for text, _ in rows], 16), found.card)
+    decided = contract.decide(found.scores([text for text, _ in rows], 16), found.card)
     right = sum(one == (label,) for one, (_, label) in zip(decided, rows, strict=True))
     assert right > 0.5 * len(rows), f"{right} of {len(rows)}: a third would be chance"
 
@@ -153,9 +153,9 @@ def test_nearest_neighbours_learn_the_topics_from_the_words_of_the_texts(here: S
 def test_zero_shot_tells_the_topics_from_their_descriptions_alone(here: SmallProject) -> None:
     job = job_of(here, "vanilla", "zero-shot")
     methods.make(job)
-    found = labelers.load(job.out, job.machine)
+    found = contract.load(job.out, job.machine)
     texts = [" ".join(words[:3]) for words in tiny.TOPICS.values()]
-    assert labelers.decide(found.scores(texts, 3), found.card) == [(label,) for label in tiny.TOPICS]
+    assert contract.decide(found.scores(texts, 3), found.card) == [(label,) for label in tiny.TOPICS]
 
 
 @pytest.mark.slow
@@ -168,7 +168,7 @@ def test_inference_gives_what_the_zero_shot_pipeline_of_transformers_gives(here:
         methods.make(
             dataclasses.replace(job, settings=dataclasses.replace(job.settings, task=dataclasses.replace(job.settings.task, descriptions={})))
         )
-        found = labelers.load(job.out, job.machine).scores(texts, 8)
+        found = contract.load(job.out, job.machine).scores(texts, 8)
         judge = pipeline("zero-shot-classification", model=str(models / "nli"), device="cpu")
         for row, said in zip(found, judge(texts, list(TASK.labels), multi_label=multi_label), strict=True):
             expected = dict(zip(said["labels"], said["scores"], strict=True))

@@ -16,10 +16,9 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds import labelers
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError, at
-from labelrounds.labelers import transformer
+from labelrounds.labelers import contract, transformer
 from labelrounds.llm import answers, prompt, responses, server, shots
 from labelrounds.llm.local import LocalModel
 from labelrounds.llm.responses import Kept, Response
@@ -70,7 +69,7 @@ class Asked:
 class PromptedLabeler:
     """Questions to a language model, and what its answers mean."""
 
-    card: labelers.Card
+    card: contract.Card
     fingerprint: str
     settings: Settings
     prompt: prompt.Prompt
@@ -82,7 +81,7 @@ class PromptedLabeler:
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns float32 scores of shape (n_texts, n_labels); as unsure as can be for an answer outside the labels."""
-        return labelers.probabilities(self.logits(texts, batch_size, progress), self.card)
+        return contract.probabilities(self.logits(texts, batch_size, progress), self.card)
 
     def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns the logarithms of what was answered, or log-odds per label for multi-label: float32 of shape (n_texts, n_labels)."""
@@ -281,12 +280,12 @@ def save(labeler: PromptedLabeler, asked: dict[str, list[Asked]], given: dict[st
         save_file({"vectors": labeler.vectors}, str(made / VECTORS))
     responses.publish(made / RESPONSES, published)
     files.write_csv(made / OUTSIDE, ["id", "answer"], outside)
-    labelers.write_card(made, labeler.card, LIBRARIES)
+    contract.write_card(made, labeler.card, LIBRARIES)
     files.seal(made)
     files.publish(made, folder)
 
 
-def load(folder: Path, card: labelers.Card, runtime: Any) -> PromptedLabeler:
+def load(folder: Path, card: contract.Card, runtime: Any) -> PromptedLabeler:
     """Returns the labeler; neither a model nor a server is touched before something is asked that is not kept."""
     from safetensors.numpy import load_file
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import labelers
+from labelrounds.labelers import contract
 
 SPREAD = 0.5  # standard deviation of the prior of log(temperature) and log(slope): factors beyond 3 need evidence
 SHIFT = 1.0  # of the prior of the intercept
@@ -21,7 +21,7 @@ BINS, PER_BIN = 15, 20
 DIGITS = 6
 
 
-def calibrated(card: labelers.Card, logits: np.ndarray, gold: np.ndarray) -> labelers.Card:
+def calibrated(card: contract.Card, logits: np.ndarray, gold: np.ndarray) -> contract.Card:
     """Returns the card with a temperature, or a slope, an intercept and a threshold per label, fitted on validation.
 
     logits : float array of shape (n, k) of the validation texts; gold : 0/1 array of the same shape
@@ -32,7 +32,7 @@ def calibrated(card: labelers.Card, logits: np.ndarray, gold: np.ndarray) -> lab
         return replace(card, temperature=temperature(logits, gold.argmax(axis=1)))
     pairs = [platt(logits[:, number], gold[:, number]) for number in range(gold.shape[1])]
     card = replace(card, platt=[list(pair) for pair in pairs])
-    scores = labelers.probabilities(logits, card)
+    scores = contract.probabilities(logits, card)
     return replace(card, thresholds=[threshold(scores[:, number], gold[:, number]) for number in range(gold.shape[1])])
 
 

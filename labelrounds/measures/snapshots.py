@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from labelrounds import labelers
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import UserError, at
+from labelrounds.labelers import contract
 from labelrounds.rounds import examples, record
 
 FOLDER = Path("data/history")
@@ -64,10 +64,10 @@ def take(settings: params.Params) -> Snapshot:
     measured = {name: counts["annotations"] for name, counts in split.get("rounds", {}).items()}
     if not here or measured != here:
         raise Stale("the rounds on disk have not been through `dvc repro`")
-    folder = labelers.ROOT / settings.deploy
-    if not (folder / labelers.CARD).is_file() or not examples.TRAIN.is_file() or not SHARDS.is_dir():
+    folder = contract.ROOT / settings.deploy
+    if not (folder / contract.CARD).is_file() or not examples.TRAIN.is_file() or not SHARDS.is_dir():
         raise Stale("the models are not on disk (`dvc pull` brings them)")
-    learnt = labelers.read_card(folder).training.get("fingerprint")
+    learnt = contract.read_card(folder).training.get("fingerprint")
     if learnt not in (None, files.sha256(examples.TRAIN)[:16]):
         raise Stale(f"the labeler {settings.deploy} was trained on other labels")
     model = files.fingerprint(folder)

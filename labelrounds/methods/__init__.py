@@ -10,9 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from labelrounds import labelers
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
+from labelrounds.labelers import contract
 from labelrounds.measures import calibration
 from labelrounds.models import base_models
 from labelrounds.models.runtime import Runtime
@@ -48,23 +48,23 @@ class Job:
         task = self.settings.labelled_task()
         return examples.read(self.train, task), examples.read(self.valid, task)
 
-    def card(self, kind: str, n: int) -> labelers.Card:
+    def card(self, kind: str, n: int) -> contract.Card:
         """Returns the card of a labeler of this kind, learnt from `n` texts."""
         origin: dict[str, Any] = {"encoder": self.recipe.encoder, "fingerprint": files.fingerprint(self.base)}
-        return labelers.new_card(kind, self.settings.labelled_task(), self.train, n, self.settings.model.max_length, origin)
+        return contract.new_card(kind, self.settings.labelled_task(), self.train, n, self.settings.model.max_length, origin)
 
     @property
     def finetune(self) -> params.Finetune:
         """How the recipe's model is trained: by the recipe's own values where it has any."""
         return self.settings.finetune_of(self.recipe)
 
-    def calibrated(self, card: labelers.Card, labeler: labelers.Labeler, valid: Examples) -> labelers.Card:
+    def calibrated(self, card: contract.Card, labeler: contract.Labeler, valid: Examples) -> contract.Card:
         """Returns the card of a finished labeler, calibrated on the validation texts where there are any."""
         if not len(valid):  # before the first label
             return card
         return calibration.calibrated(card, labeler.logits(valid.texts, self.finetune.batch_size), valid.gold)
 
-    def keep(self, model: Any, encoder: base_models.Encoder, card: labelers.Card, valid: Examples) -> None:
+    def keep(self, model: Any, encoder: base_models.Encoder, card: contract.Card, valid: Examples) -> None:
         """Calibrates a trained transformer on the validation texts and writes the labeler."""
         from labelrounds.labelers import transformer
 

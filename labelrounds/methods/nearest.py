@@ -5,8 +5,7 @@ How many neighbours vote is chosen on validation by macro-F1, the smaller number
 
 import dataclasses
 
-from labelrounds import labelers
-from labelrounds.labelers import nearest, vectors
+from labelrounds.labelers import contract, nearest, vectors
 from labelrounds.measures import scores
 from labelrounds.methods import Job
 from labelrounds.models import base_models
@@ -26,8 +25,8 @@ def make(job: Job) -> str:
     task = card.schema
 
     def valid_f1(k: int) -> float:
-        voted = labelers.probabilities(nearest.vote(wanted, known, train.gold, k, task), card)
-        return scores.macro_f1(valid.gold, scores.indicator(labelers.decide(voted, card), task))
+        voted = contract.probabilities(nearest.vote(wanted, known, train.gold, k, task), card)
+        return scores.macro_f1(valid.gold, scores.indicator(contract.decide(voted, card), task))
 
     reached = {k: valid_f1(k) for k in NEIGHBOURS if k <= len(train)}
     k = max(reached, key=lambda k: (reached[k], -k))

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import labelers
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
-from labelrounds.labelers import prompted
+from labelrounds.labelers import contract, prompted
 from labelrounds.labelers.prompted import PromptedLabeler, Settings
 from labelrounds.llm import prompt, shots
 from labelrounds.llm.responses import Response
@@ -40,7 +39,7 @@ def make(name: str, settings: params.Params, train: Path, out: Path) -> str:
     learnt, valid, test = (examples.read(path, task) for path in (train, examples.VALID, examples.TEST))
     chosen = choose_examples(asked, task, learnt, valid, test, settings.seed)
     labeler = PromptedLabeler(
-        labelers.new_card("prompted", task, train, len(chosen), settings.model.max_length, {"language_model": asked.model}),
+        contract.new_card("prompted", task, train, len(chosen), settings.model.max_length, {"language_model": asked.model}),
         "",
         what_is_asked(asked, settings),
         guideline,

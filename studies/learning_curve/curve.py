@@ -16,11 +16,11 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import classifier, labelers, methods, plots
+from labelrounds import classifier, methods, plots
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command, UserError, at, did_you_mean
 from labelrounds.core.scratch import scratch
-from labelrounds.labelers import linear
+from labelrounds.labelers import contract, linear
 from labelrounds.llm import prompt, shots
 from labelrounds.measures import calibration, curve, scores
 from labelrounds.methods import prompted, setfit
@@ -204,7 +204,7 @@ def compute(name, point, code, settings, folder):
     if name == BASELINE:
         found = examples.read(train, task)
         learnt = linear.train(found.texts, found.gold, task, settings.baseline.inverse_regularization, seeded.seed)
-        labeler = linear.LinearLabeler(labelers.new_card("linear", task, train, len(found)), "", *learnt)
+        labeler = linear.LinearLabeler(contract.new_card("linear", task, train, len(found)), "", *learnt)
         valid = examples.read(examples.VALID, task)
         labeler.card = calibration.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
     else:
@@ -214,8 +214,8 @@ def compute(name, point, code, settings, folder):
         else:
             recipe = settings.all_recipes[name]
             methods.make(methods.Job(name, recipe, seeded, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
-        labeler = labelers.load(work / "labeler", machine)
-    decided = labelers.decide(labeler.scores(test.texts, settings.predict.batch_size), labeler.card)
+        labeler = contract.load(work / "labeler", machine)
+    decided = contract.decide(labeler.scores(test.texts, settings.predict.batch_size), labeler.card)
     answers = curve.pack(scores.indicator(decided, task), task)
     del labeler
     gc.collect()

@@ -17,10 +17,11 @@ from statistics import mean, stdev
 import click
 from tqdm import tqdm
 
-from labelrounds import labelers, reckoning
+from labelrounds import reckoning
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command, UserError, at
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
+from labelrounds.labelers import contract
 from labelrounds.measures import scores
 from labelrounds.models import runtime
 from labelrounds.pool.identity import near_duplicate_key, text_id
@@ -195,10 +196,10 @@ def run(stage, *words):
 def measure(recipe, measured, settings):
     """Returns the scores of the labeler on the test texts."""
     machine = lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)  # noqa: E731  kinds without torch never call it
-    labeler = labelers.load(labelers.ROOT / recipe, machine)
+    labeler = contract.load(contract.ROOT / recipe, machine)
     found = labeler.scores(measured.texts, settings.predict.batch_size)
     task = labeler.card.schema
-    return scores.summary(measured.gold, scores.indicator(labelers.decide(found, labeler.card), task), found, task)
+    return scores.summary(measured.gold, scores.indicator(contract.decide(found, labeler.card), task), found, task)
 
 
 def show(played, chosen, n_test):

@@ -17,11 +17,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import classifier, consistency, labelers, reckoning, self_training
+from labelrounds import classifier, consistency, reckoning, self_training
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import fingerprint_of
-from labelrounds.labelers import transformer
+from labelrounds.labelers import contract, transformer
 from labelrounds.measures import scores
 from labelrounds.models import augmentation, base_models, runtime
 from labelrounds.pool import unlabelled
@@ -65,7 +65,7 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
         chooses, rest = per_class(read(valid, task) if valid else rest, per_label, randomness)
         pool = sample(texts, rest, chooses, settings, seed)
         pool = keep(pool, {near_duplicate_key(text) for text in (*drawn.texts, *chooses.texts)} | held)
-        card = labelers.new_card("transformer", task, train, len(drawn), settings.model.max_length)
+        card = contract.new_card("transformer", task, train, len(drawn), settings.model.max_length)
         place = Path("scratch/semi_supervised") / name / fingerprint_of([train, test, encoder], used) / str(seed)
         begun = place / "supervised"  # one training of the supervised model serves all three
         for method in methods.split(","):
@@ -91,7 +91,7 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
             model.eval()
             labeler = transformer.TransformerLabeler(card, "", model, opened.tokenizer, machine)
             found = labeler.scores(measured.texts, settings.predict.batch_size)
-            result = scores.summary(measured.gold, scores.indicator(labelers.decide(found, card), task), found, task)
+            result = scores.summary(measured.gold, scores.indicator(contract.decide(found, card), task), found, task)
             files.write_json(
                 out,
                 {
