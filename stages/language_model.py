@@ -9,7 +9,7 @@ import click
 
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
-from labelrounds.labelers import prompted
+from labelrounds.llm import prompted
 from labelrounds.models import base_models, runtime
 
 

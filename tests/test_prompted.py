@@ -26,8 +26,8 @@ from labelrounds import cli
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
-from labelrounds.labelers import contract, prompted, transformer
-from labelrounds.llm import answers, local, prompt
+from labelrounds.labelers import contract, transformer
+from labelrounds.llm import answers, local, prompt, prompted
 from labelrounds.measures import scores
 from labelrounds.models import base_models, runtime
 from tests import small, tiny

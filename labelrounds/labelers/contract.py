@@ -88,7 +88,7 @@ def _module(kind: str) -> ModuleType | None:
 
         return nli
     if kind == "prompted":
-        from labelrounds.labelers import prompted
+        from labelrounds.llm import prompted
 
         return prompted
     return None

@@ -21,9 +21,9 @@ from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command, UserError, at, did_you_mean
 from labelrounds.core.scratch import scratch
 from labelrounds.labelers import contract, linear
-from labelrounds.llm import prompt, shots
+from labelrounds.llm import make, prompt, shots
 from labelrounds.measures import calibration, curve, scores
-from labelrounds.methods import prompted, setfit
+from labelrounds.methods import setfit
 from labelrounds.models import runtime
 from labelrounds.pool import unlabelled
 from labelrounds.rounds import examples
@@ -155,7 +155,7 @@ def what_decides(name, size, settings):
 
 def what_is_asked(asked, settings):
     """Returns what the result of a prompt depends on, but for labelled texts and the seed: guideline, model, and where the calibration texts come from."""
-    known = dataclasses.asdict(prompted.what_is_asked(asked, settings))
+    known = dataclasses.asdict(make.what_is_asked(asked, settings))
     for unread in ("model", "seed", *(("encoder",) if asked.examples != shots.NEAREST else ())):  # `model` is a name that we gave it
         del known[unread]
     return known | {
@@ -163,7 +163,7 @@ def what_is_asked(asked, settings):
         "task": {"type": settings.task.type, "labels": settings.task.labels},
         "prompt": files.folder_digests(asked.prompt),
         "pool": files.sha256(settings.data.pool),
-        "heldout": files.sha256(prompted.HELDOUT),
+        "heldout": files.sha256(make.HELDOUT),
         "max_length": settings.model.max_length,
     }
 
@@ -210,7 +210,7 @@ def compute(name, point, code, settings, folder):
     else:
         machine = runtime.start(seeded.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
         if name in settings.prompts:
-            prompted.make(name, seeded, train, work / "labeler")
+            make.make(name, seeded, train, work / "labeler")
         else:
             recipe = settings.all_recipes[name]
             methods.make(methods.Job(name, recipe, seeded, train, examples.VALID, work / "checkpoints", work / "labeler", machine))

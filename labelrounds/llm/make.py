@@ -18,9 +18,9 @@ import numpy as np
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
-from labelrounds.labelers import contract, prompted
-from labelrounds.labelers.prompted import PromptedLabeler, Settings
-from labelrounds.llm import prompt, shots
+from labelrounds.labelers import contract
+from labelrounds.llm import prompt, prompted, shots
+from labelrounds.llm.prompted import PromptedLabeler, Settings
 from labelrounds.llm.responses import Response
 from labelrounds.measures import calibration
 from labelrounds.models import runtime
