@@ -14,12 +14,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import classifier
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import label_errors, scores
+from labelrounds.methods import classifier
 from labelrounds.models import base_models, runtime
 from labelrounds.pool.identity import near_duplicate_key
 from labelrounds.rounds import examples, queue, record

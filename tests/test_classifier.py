@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import classifier
 from labelrounds.core.params import Finetune
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, transformer
+from labelrounds.methods import classifier
 from labelrounds.models import base_models, runtime
 from labelrounds.rounds.examples import Examples
 from tests import tiny

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import consistency
 from labelrounds.core import files
 from labelrounds.core.task import Task
+from labelrounds.methods import consistency
 from tests.conftest import Project
 from tests.small import PROPERTY
 from tests.test_self_training import card_of, copied, killed_at, ready, run, taught  # noqa: F401  (fixtures)
@@ -149,8 +149,8 @@ def test_consistency_training_tells_what_each_epoch_reached(taught: Project, tmp
 
 @pytest.mark.slow
 def test_consistency_training_that_is_killed_anywhere_gives_the_same_bytes(taught: Project, tmp_path: Path) -> None:  # noqa: F811
-    from labelrounds import classifier
     from labelrounds.labelers import transformer
+    from labelrounds.methods import classifier
 
     project = copied(taught, tmp_path)
     before = files.folder_digests(project.folder / "models/labeler/uda")

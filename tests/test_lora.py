@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelrounds import methods
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract
 from labelrounds.measures import scores
+from labelrounds.methods import jobs
 from labelrounds.models import adapters, base_models, runtime
 from tests import tiny
 from tests.conftest import ENVIRONMENT
@@ -54,15 +54,15 @@ def recipe(here: SmallProject, kind: str, **values) -> None:
     )
 
 
-def make(here: SmallProject, out: str = "made") -> methods.Job:
+def make(here: SmallProject, out: str = "made") -> jobs.Job:
     settings = params.load()
     machine = runtime.start(settings.seed, 1, "fp32", 32)
-    job = methods.Job("it", settings.recipes["it"], settings, Path("train.csv"), Path("valid.csv"), Path(f"scratch-{out}"), Path(out), machine)
-    methods.make(job)
+    job = jobs.Job("it", settings.recipes["it"], settings, Path("train.csv"), Path("valid.csv"), Path(f"scratch-{out}"), Path(out), machine)
+    jobs.make(job)
     return job
 
 
-def f1_on_valid(job: methods.Job) -> float:
+def f1_on_valid(job: jobs.Job) -> float:
     found = contract.load(job.out, job.machine)
     _, valid = job.examples()
     return scores.macro_f1(valid.gold, scores.indicator(contract.decide(found.scores(valid.texts, 8), found.card), TASK))

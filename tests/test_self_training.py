@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import self_training
 from labelrounds.core import files
+from labelrounds.methods import self_training
 from tests import tiny
 from tests.conftest import Project, clone
 from tests.small import FEWER, PROPERTY
@@ -195,8 +195,8 @@ def test_the_teacher_is_what_supervised_training_gives(taught: Project) -> None:
 
 @pytest.mark.slow
 def test_self_training_that_is_killed_anywhere_gives_the_same_bytes(taught: Project, tmp_path: Path) -> None:
-    from labelrounds import classifier
     from labelrounds.labelers import transformer
+    from labelrounds.methods import classifier
 
     project = copied(taught, tmp_path)
     before = files.folder_digests(project.folder / "models/labeler/ust")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labelrounds import classifier
 from labelrounds.core.task import Task
 from labelrounds.labelers import transformer
+from labelrounds.methods import classifier
 from labelrounds.models import base_models, runtime, training, vocabulary
 from tests import tiny
 

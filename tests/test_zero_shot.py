@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import methods
 from labelrounds.core import files, params
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, nearest, nli
-from labelrounds.methods import zero_shot
+from labelrounds.methods import jobs, zero_shot
 from labelrounds.models import base_models, runtime
 from tests import tiny
 from tests.small import PROPERTY, SmallProject, project
@@ -96,13 +95,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: Path) -> SmallProject:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(methods, "ENCODERS", models)
+    monkeypatch.setattr(jobs, "ENCODERS", models)
     made = project(tmp_path, TASK.labels)
     made.params(task__descriptions=DESCRIPTIONS, model__max_length=32, runtime__threads=1, runtime__precision="fp32")
     return made
 
 
-def job_of(here: SmallProject, encoder: str, method: str, n: int = 0, multi_label: bool = False) -> methods.Job:
+def job_of(here: SmallProject, encoder: str, method: str, n: int = 0, multi_label: bool = False) -> jobs.Job:
     if multi_label:
         here.params(task__type="multi-label")
     rows = tiny.multi_label_texts(n) if multi_label else [(text, (label,)) for text, label in tiny.texts(n)]
@@ -113,7 +112,7 @@ def job_of(here: SmallProject, encoder: str, method: str, n: int = 0, multi_labe
     settings = params.load()
     recipe = params.Recipe(encoder, method)
     machine = runtime.start(settings.seed, 1, "fp32", 32)
-    return methods.Job(method, recipe, settings, Path("train.csv"), Path("valid.csv"), Path("scratch"), Path("made") / method, machine)
+    return jobs.Job(method, recipe, settings, Path("train.csv"), Path("valid.csv"), Path("scratch"), Path("made") / method, machine)
 
 
 @pytest.mark.slow
@@ -121,9 +120,9 @@ def job_of(here: SmallProject, encoder: str, method: str, n: int = 0, multi_labe
 @pytest.mark.parametrize(("encoder", "method", "n"), [("vanilla", "nearest", 90), ("vanilla", "zero-shot", 0), ("nli", "zero-shot", 0)])
 def test_a_labeler_comes_back_from_disk_and_scores_any_text(here: SmallProject, encoder: str, method: str, n: int, multi_label: bool) -> None:
     job = job_of(here, encoder, method, n, multi_label)
-    said = methods.make(job)
+    said = jobs.make(job)
     first = files.folder_digests(job.out)
-    assert methods.make(job) == said and files.folder_digests(job.out) == first, "the same job gives the same bytes"
+    assert jobs.make(job) == said and files.folder_digests(job.out) == first, "the same job gives the same bytes"
     found = contract.load(job.out, job.machine)
     texts = [text for text, _ in tiny.texts(20, seed=5)] + ["", "日本語", "x " * 500]
     counted: list[int] = []
@@ -141,7 +140,7 @@ def test_a_labeler_comes_back_from_disk_and_scores_any_text(here: SmallProject, 
 @pytest.mark.slow
 def test_nearest_neighbours_learn_the_topics_from_the_words_of_the_texts(here: SmallProject) -> None:
     job = job_of(here, "vanilla", "nearest", 240)
-    methods.make(job)
+    jobs.make(job)
     found = contract.load(job.out, job.machine)
     rows = tiny.texts(300, seed=0)[240:]
     decided = contract.decide(found.scores([text for text, _ in rows], 16), found.card)
@@ -152,7 +151,7 @@ def test_nearest_neighbours_learn_the_topics_from_the_words_of_the_texts(here: S
 @pytest.mark.slow
 def test_zero_shot_tells_the_topics_from_their_descriptions_alone(here: SmallProject) -> None:
     job = job_of(here, "vanilla", "zero-shot")
-    methods.make(job)
+    jobs.make(job)
     found = contract.load(job.out, job.machine)
     texts = [" ".join(words[:3]) for words in tiny.TOPICS.values()]
     assert contract.decide(found.scores(texts, 3), found.card) == [(label,) for label in tiny.TOPICS]
@@ -165,9 +164,7 @@ def test_inference_gives_what_the_zero_shot_pipeline_of_transformers_gives(here:
     texts = [text for text, _ in tiny.texts(6)]
     for multi_label in (False, True):
         job = job_of(here, "nli", "zero-shot", 0, multi_label)
-        methods.make(
-            dataclasses.replace(job, settings=dataclasses.replace(job.settings, task=dataclasses.replace(job.settings.task, descriptions={})))
-        )
+        jobs.make(dataclasses.replace(job, settings=dataclasses.replace(job.settings, task=dataclasses.replace(job.settings.task, descriptions={}))))
         found = contract.load(job.out, job.machine).scores(texts, 8)
         judge = pipeline("zero-shot-classification", model=str(models / "nli"), device="cpu")
         for row, said in zip(found, judge(texts, list(TASK.labels), multi_label=multi_label), strict=True):

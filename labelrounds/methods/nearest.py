@@ -7,7 +7,7 @@ import dataclasses
 
 from labelrounds.labelers import contract, nearest, vectors
 from labelrounds.measures import scores
-from labelrounds.methods import Job
+from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
 
 NEIGHBOURS = (1, 3, 5, 9, 15, 25, 45)

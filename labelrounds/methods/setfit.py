@@ -13,7 +13,7 @@ from typing import Any
 
 from labelrounds.core.errors import UserError
 from labelrounds.labelers import linear, linear_probe, vectors
-from labelrounds.methods import Job
+from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
 from labelrounds.rounds.examples import Examples
 

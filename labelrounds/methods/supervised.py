@@ -1,7 +1,7 @@
 """Supervised fine-tuning: the encoder and a new head learn from the labelled texts; the best epoch on validation is kept."""
 
-from labelrounds import classifier
-from labelrounds.methods import Job
+from labelrounds.methods import classifier
+from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from labelrounds import self_training
-from labelrounds.methods import Job
+from labelrounds.methods import self_training
+from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
 from labelrounds.pool import unlabelled
 

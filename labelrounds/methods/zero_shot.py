@@ -10,7 +10,7 @@ import numpy as np
 
 from labelrounds.core.task import Task
 from labelrounds.labelers import linear_probe, nli, vectors
-from labelrounds.methods import Job
+from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
 
 SCALE = 20.0

@@ -16,14 +16,14 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import classifier, methods, plots
+from labelrounds import plots
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command, UserError, at, did_you_mean
 from labelrounds.core.scratch import scratch
 from labelrounds.labelers import contract, linear
 from labelrounds.llm import make, prompt, shots
 from labelrounds.measures import calibration, curve, scores
-from labelrounds.methods import setfit
+from labelrounds.methods import classifier, jobs, setfit
 from labelrounds.models import runtime
 from labelrounds.pool import unlabelled
 from labelrounds.rounds import examples
@@ -39,7 +39,7 @@ def main() -> None:
     task, study = settings.labelled_task(), settings.learning_curve
     check(settings)
     examples.check_any(examples.TEST)
-    inputs = [examples.TRAIN, examples.VALID, examples.TEST, LABELS, *(methods.ENCODERS / name for name in encoders_of(settings))]
+    inputs = [examples.TRAIN, examples.VALID, examples.TEST, LABELS, *(jobs.ENCODERS / name for name in encoders_of(settings))]
     used = (
         settings.all_recipes,
         settings.prompts,
@@ -77,7 +77,7 @@ def check(settings):
     if any(settings.all_recipes[name].method == "setfit" for name in recipes_of(settings)):
         setfit.check_installed()
     for name in encoders_of(settings):
-        if not (methods.ENCODERS / name / files.MANIFEST).is_file():
+        if not (jobs.ENCODERS / name / files.MANIFEST).is_file():
             raise UserError(f"{at(methods.ENCODERS / name)}: no such model, but a recipe of learning_curve begins at it. Run: dvc repro bring@{name}")
 
 
@@ -134,7 +134,7 @@ def what_decides(name, size, settings):
     recipe = settings.all_recipes[name]
     known = {
         "method": recipe.method,
-        "encoder": files.fingerprint(methods.ENCODERS / recipe.encoder),
+        "encoder": files.fingerprint(jobs.ENCODERS / recipe.encoder),
         "task": task | ({"descriptions": settings.task.descriptions} if not recipe.needs_labels else {}),
         "max_length": settings.model.max_length,
         "threads": settings.runtime.threads,
@@ -145,7 +145,7 @@ def what_decides(name, size, settings):
         known |= {"unlabelled": files.sha256(unlabelled.PATH), recipe.method: dataclasses.asdict(getattr(settings, recipe.method))}
     if recipe.method == "setfit":
         return known | {"setfit": dataclasses.asdict(settings.setfit)}
-    if recipe.method in methods.UNTRAINED:
+    if recipe.method in jobs.UNTRAINED:
         return known
     finetune = dataclasses.asdict(settings.finetune_of(recipe))
     if not recipe.needs_unlabelled and classifier.repeats(size, settings.finetune_of(recipe)) == 1:
@@ -213,7 +213,7 @@ def compute(name, point, code, settings, folder):
             make.make(name, seeded, train, work / "labeler")
         else:
             recipe = settings.all_recipes[name]
-            methods.make(methods.Job(name, recipe, seeded, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
+            jobs.make(jobs.Job(name, recipe, seeded, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
         labeler = contract.load(work / "labeler", machine)
     decided = contract.decide(labeler.scores(test.texts, settings.predict.batch_size), labeler.card)
     answers = curve.pack(scores.indicator(decided, task), task)

@@ -17,12 +17,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import classifier, consistency, reckoning, self_training
+from labelrounds import reckoning
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import fingerprint_of
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import scores
+from labelrounds.methods import classifier, consistency, self_training
 from labelrounds.models import augmentation, base_models, runtime
 from labelrounds.pool import unlabelled
 from labelrounds.pool.identity import near_duplicate_key, text_id

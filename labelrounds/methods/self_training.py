@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import classifier
 from labelrounds.core import files
 from labelrounds.core.params import Finetune, Ust
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import bootstrap, scores
+from labelrounds.methods import classifier
 from labelrounds.models import base_models, dropout, training
 from labelrounds.models.runtime import Runtime
 from labelrounds.pool.unlabelled import Unlabelled

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import classifier
 from labelrounds.core import files
 from labelrounds.core.params import Finetune, Uda
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import bootstrap, scores
+from labelrounds.methods import classifier
 from labelrounds.models import base_models, training
 from labelrounds.models.runtime import Runtime
 from labelrounds.pool.unlabelled import Unlabelled
