@@ -276,13 +276,13 @@ def history(labeler: str | None, as_json: bool, path: Path | None) -> None:
 @click.option("--no-texts", is_flag=True, help="Leave out all texts and the names of people, so that the page may leave.")
 def report(file: Path, no_texts: bool) -> None:
     """Write the page of metrics/report.html to FILE: one HTML file that needs no network."""
-    from labelrounds import report
     from labelrounds.core import files, params
+    from labelrounds.report import render
 
-    report.check_target(file)
-    project = report.project_of(params.load(), not no_texts)
+    render.check_target(file)
+    project = render.project_of(params.load(), not no_texts)
     with files.atomic(file) as target:
-        target.write(report.page(project))
+        target.write(render.page(project))
     click.echo(f"{at(file)} is there now, {'with' if project.texts else 'without'} texts.")
 
 

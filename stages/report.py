@@ -5,9 +5,9 @@ metrics/, data/rounds, data/split/test.csv ──► metrics/report.html
 
 import click
 
-from labelrounds import report
 from labelrounds.core import files, params
 from labelrounds.core.errors import Command
+from labelrounds.report import render
 from labelrounds.rounds import record
 
 
@@ -15,10 +15,10 @@ from labelrounds.rounds import record
 @click.option("--no-texts", is_flag=True, help="Leave out all texts and the names of people (so does report.texts: false).")
 def main(no_texts: bool) -> None:
     settings = params.load()
-    project = report.project_of(settings, settings.report.texts and not no_texts)
-    with files.unchanged(record.FOLDER, *report.sources(project.labelers)):
-        page = report.page(project)
-    with files.atomic(report.PATH) as file:
+    project = render.project_of(settings, settings.report.texts and not no_texts)
+    with files.unchanged(record.FOLDER, *render.sources(project.labelers)):
+        page = render.page(project)
+    with files.atomic(render.PATH) as file:
         file.write(page)
     click.echo(f"report: {len(page.encode()) / 1000:.0f} kB {'with' if project.texts else 'without'} texts in {report.PATH}.")
 

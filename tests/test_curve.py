@@ -10,11 +10,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds import plots
 from labelrounds.core import files, params
 from labelrounds.core.task import Task
 from labelrounds.measures import curve, scores
 from labelrounds.models import base_models
+from labelrounds.report import plots
 from studies.learning_curve import curve as study
 from tests import tiny
 from tests.small import PROPERTY, SmallProject, project

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labelrounds import findings, report, wording
 from labelrounds.core import files, params
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
 from labelrounds.measures import scores
 from labelrounds.pool.identity import text_id
+from labelrounds.report import formats, render, sections
 from tests import browser, small
 from tests.graph import ROOT
 from tests.small import SmallProject
@@ -157,7 +157,7 @@ def measured(folder: Path, task: Task, n: int = 60, seed: int = 0, texts: list[s
 def page_of(made: SmallProject, task: Task, texts: bool = True) -> str:
     """Returns the page of a project."""
     with contextlib.chdir(made.folder):
-        return report.page(findings.Project(task, ("adapted", "vanilla", "baseline"), "adapted", PEOPLE, texts))
+        return render.page(sections.Project(task, ("adapted", "vanilla", "baseline"), "adapted", PEOPLE, texts))
 
 
 @pytest.fixture(scope="module")
@@ -225,10 +225,10 @@ def test_whatever_a_text_or_a_label_holds_it_stays_text(classes, several) -> Non
 def test_a_long_text_is_cut_and_its_title_shows_more(classes) -> None:
     page = Page(classes[2])
     titles = [attributes["title"] for attributes in page.all("bdi") if "title" in attributes]
-    assert titles and all(wording.CUT < len(title) < wording.TITLE + 40 for title in titles)
-    assert wording.cut("x" * wording.CUT) == ("x" * wording.CUT, "")
-    assert wording.cut("x" * 1_000_000)[1].endswith("(1,000,000 characters)")
-    assert wording.shown("a\n b\u2028c\0") == "a b c␀"
+    assert titles and all(formats.CUT < len(title) < formats.TITLE + 40 for title in titles)
+    assert formats.cut("x" * formats.CUT) == ("x" * formats.CUT, "")
+    assert formats.cut("x" * 1_000_000)[1].endswith("(1,000,000 characters)")
+    assert formats.shown("a\n b\u2028c\0") == "a b c␀"
 
 
 def test_nothing_is_asked_of_the_network(classes, several) -> None:
@@ -277,18 +277,18 @@ def test_the_surest_errors_come_first_with_what_people_and_the_labeler_say(class
     made, _, html = classes
     with open(made.folder / "metrics/adapted/test.csv", encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["gold"] != row["predicted"]]
-    sure = sorted((float(row[f"score_{row['predicted']}"]) for row in rows), reverse=True)[: findings.WRONG]
+    sure = sorted((float(row[f"score_{row['predicted']}"]) for row in rows), reverse=True)[: sections.WRONG]
     items = re.findall(r"<li>\n<p class=.*?</li>", html.split('id="wrong"')[1], re.DOTALL)
     shown = [float(re.search(r"confidence <b>([0-9.]+)", item)[1]) for item in items]
-    assert shown == pytest.approx(sure, abs=6e-4) and len(shown) == min(len(rows), findings.WRONG) > 5
+    assert shown == pytest.approx(sure, abs=6e-4) and len(shown) == min(len(rows), sections.WRONG) > 5
 
 
 def test_of_several_labels_the_surest_that_is_wrong_counts() -> None:
     task = Task(MULTI_LABEL, ("a", "b", "c"))
     scored = {"score_a": "0.9", "score_b": "0.2", "score_c": "0.7"}
-    assert findings.how_sure({"gold": "a;b", "predicted": "a;c", **scored}, task) == pytest.approx(0.8)
-    assert findings.how_sure({"gold": "-", "predicted": "a", **scored}, task) == pytest.approx(0.9)
-    assert findings.how_sure({"gold": "a;c", "predicted": "a", **scored}, task) == pytest.approx(0.3)
+    assert sections.how_sure({"gold": "a;b", "predicted": "a;c", **scored}, task) == pytest.approx(0.8)
+    assert sections.how_sure({"gold": "-", "predicted": "a", **scored}, task) == pytest.approx(0.9)
+    assert sections.how_sure({"gold": "a;c", "predicted": "a", **scored}, task) == pytest.approx(0.3)
 
 
 def test_without_texts_no_text_and_no_name_is_on_the_page(classes, several) -> None:
@@ -296,7 +296,7 @@ def test_without_texts_no_text_and_no_name_is_on_the_page(classes, several) -> N
         html = page_of(made, task, texts=False)
         words = Page(html).text
         texts = [row["text"] for row in made.rows("data/split/test.csv")]
-        shown = [wording.cut(text)[0] for text in texts]
+        shown = [formats.cut(text)[0] for text in texts]
         assert not [text for text in (*texts, *shown) if text in html or text in words]
         assert not [name for name in PEOPLE if name in words or name in html] and "Okri" not in html
         assert any(text in Page(whole).text for text in shown) and all(name in Page(whole).text for name in PEOPLE)
@@ -316,7 +316,7 @@ def test_a_confusion_matrix_of_many_labels_is_a_map_and_a_list_of_pairs(tmp_path
 
 @pytest.mark.slow
 def test_the_heaviest_page_is_under_two_megabytes(tmp_path) -> None:
-    from labelrounds import plots
+    from labelrounds.report import plots
 
     counts = np.random.default_rng(0).integers(1, 9, size=(80, 80))
     drawn, left_out = plots.heat("heavy", "a full matrix", [f"a label with a long name {number}" for number in range(80)], counts)
@@ -357,7 +357,7 @@ def test_what_is_not_there_yet_is_said_in_one_line_each(tmp_path) -> None:
 
 @pytest.mark.slow
 def test_any_one_file_may_be_missing(tmp_path, monkeypatch) -> None:
-    from labelrounds import plots
+    from labelrounds.report import plots
 
     monkeypatch.setattr(plots, "_drawn", lambda *_: "<svg></svg>")
     task = Task(MULTI_CLASS, LABELS)
@@ -402,7 +402,7 @@ def test_a_studys_labeler_stands_on_the_page_when_it_is_deployed(tmp_path) -> No
     for deployed, shown in (("near", ("near", "baseline")), ("baseline", ("near", "baseline")), ("far", ("near", "far", "baseline"))):
         made.params(deploy=deployed)
         with contextlib.chdir(tmp_path):
-            assert report.project_of(params.load(), True).labelers == shown
+            assert render.project_of(params.load(), True).labelers == shown
 
 
 @pytest.mark.slow

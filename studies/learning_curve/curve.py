@@ -16,7 +16,6 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import plots
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command, UserError, at, did_you_mean
 from labelrounds.core.scratch import scratch
@@ -26,6 +25,7 @@ from labelrounds.measures import calibration, curve, scores
 from labelrounds.methods import classifier, jobs, setfit
 from labelrounds.models import runtime
 from labelrounds.pool import unlabelled
+from labelrounds.report import plots
 from labelrounds.rounds import examples
 
 METRICS = Path("metrics")

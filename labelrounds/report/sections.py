@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import plots
 from labelrounds.core import tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import SEPARATOR, Task
 from labelrounds.measures import bootstrap, scores
-from labelrounds.wording import score
+from labelrounds.report import plots
+from labelrounds.report.formats import score
 
 METRICS = Path("metrics")
 TRAIN, VALID, TEST = (Path(f"data/split/{side}.csv") for side in ("train", "valid", "test"))

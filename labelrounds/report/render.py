@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from labelrounds import findings
 from labelrounds.core.errors import UserError, at
-from labelrounds.findings import CRITERIA, HISTORY, METRICS, SUSPECTS, TEST, TRAIN, VALID, Project, read_csv, read_json
-from labelrounds.wording import cut, digits, many, number, percent, score, shown, span
+from labelrounds.report import sections
+from labelrounds.report.formats import cut, digits, many, number, percent, score, shown, span
+from labelrounds.report.sections import CRITERIA, HISTORY, METRICS, SUSPECTS, TEST, TRAIN, VALID, Project, read_csv, read_json
 
 PATH = METRICS / "report.html"
 MARK = '<meta name="generator" content="labelrounds">'
@@ -34,7 +34,7 @@ def _template() -> Any:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {found.__name__: found for found in (cut, digits, many, number, percent, score, shown, span)} | {"svg": Markup}
     environment.globals["criteria"] = CRITERIA
-    return environment.from_string(importlib.resources.files("labelrounds").joinpath("templates/report.html").read_text(encoding="utf-8"))
+    return environment.from_string(importlib.resources.files("labelrounds.report").joinpath("templates/report.html").read_text(encoding="utf-8"))
 
 
 def facts(project: Project) -> dict[str, Any]:
@@ -50,17 +50,17 @@ def facts(project: Project) -> dict[str, Any]:
         "adapted": adapted,
         "measured": measured,
         "deployed": deployed,
-        "labels": findings.per_label(read_csv(folder / "labels.csv"), deployed),
-        "confusion": findings.confusion(read_csv(folder / "confusion.csv"), project.task),
-        "reliability": findings.reliability(read_csv(folder / "reliability.csv"), deployed),
-        "wrong": None if said is None else findings.wrong(said, project),
-        "labelers_plot": findings.labelers_plot(measured, project.deployed),
-        "history": findings.history(said, deployed, split, project),
-        "agreement": findings.agreement(read_json(METRICS / "agreement.json"), project),
+        "labels": sections.per_label(read_csv(folder / "labels.csv"), deployed),
+        "confusion": sections.confusion(read_csv(folder / "confusion.csv"), project.task),
+        "reliability": sections.reliability(read_csv(folder / "reliability.csv"), deployed),
+        "wrong": None if said is None else sections.wrong(said, project),
+        "labelers_plot": sections.labelers_plot(measured, project.deployed),
+        "history": sections.history(said, deployed, split, project),
+        "agreement": sections.agreement(read_json(METRICS / "agreement.json"), project),
         "stop": read_json(METRICS / "stop.json"),
-        "gate": findings.gate(read_json(METRICS / "gate.json")),
+        "gate": sections.gate(read_json(METRICS / "gate.json")),
         "audit": read_json(METRICS / "audit.json"),
-        "suspects": findings.suspects(read_csv(SUSPECTS), project),
+        "suspects": sections.suspects(read_csv(SUSPECTS), project),
     }
     return pages | {"state": state(pages)}
 
