@@ -18,12 +18,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import demo
 from labelrounds.core import params, tables
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, linear, transformer
 from labelrounds.measures import calibration, gate, scores
 from labelrounds.models import base_models, runtime
+from labelrounds.people import demo
 from labelrounds.pool import reader
 
 TASK = Task("multi-class", ("negative", "neutral", "positive"))

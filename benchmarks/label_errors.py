@@ -14,9 +14,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import demo
 from labelrounds.core import params, tables
 from labelrounds.measures import label_errors, scores
+from labelrounds.people import demo
 from labelrounds.pool import reader
 from labelrounds.rounds import examples
 from stages import suspects

@@ -8,11 +8,11 @@ import click.testing
 import numpy as np
 import pytest
 
-from labelrounds import init
 from labelrounds.core import files
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, linear
 from labelrounds.measures import gate
+from labelrounds.people import init
 from labelrounds.pool.identity import text_id
 from labelrounds.rounds import audits
 from tests.small import LABELS, SmallProject, project, sentences

@@ -237,7 +237,7 @@ def test_a_file_that_may_not_be_read_is_one_error(here: SmallProject, file: str,
     (here.folder / file).chmod(0)
     # Root may read every file, unless it gives that up.
     as_anybody = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
-    command = [*as_anybody, sys.executable, "-m", "labelrounds.cli", "import", FORM]
+    command = [*as_anybody, sys.executable, "-m", "labelrounds.people.cli", "import", FORM]
     done = subprocess.run(command, cwd=here.folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode in (1, 2) and said in done.stderr and "Traceback" not in done.stderr, done.stderr
 

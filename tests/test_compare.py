@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labelrounds import compare
+from labelrounds.people import compare
 from labelrounds.pool.identity import text_id
 from tests.graph import IS_DEMO
 from tests.small import LABELS, SmallProject, project, sentences

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from labelrounds.demo import label_of
+from labelrounds.people.demo import label_of
 from labelrounds.pool.identity import text_id
 from tests.small import SmallProject, project
 

@@ -55,7 +55,7 @@ def body(name: str) -> dict:
 def script(name: str) -> Path:
     """Returns the script that a stage runs."""
     words = body(name)["cmd"].split()
-    return Path(*words[2].split(".")).with_suffix(".py") if words[0] == "python" else Path("labelrounds/demo.py")
+    return Path(*words[2].split(".")).with_suffix(".py") if words[0] == "python" else Path("labelrounds/people/demo.py")
 
 
 def paths(name: str, key: str) -> list[str]:
@@ -199,7 +199,7 @@ def test_the_packages_run_no_code_on_import() -> None:
         assert len(ast.parse((ROOT / package / "__init__.py").read_text()).body) == 1
 
 
-@pytest.mark.parametrize("words", [("-m", "labelrounds.cli", "--help"), ("-m", "stages.split", "--help"), ("-m", "stages.finetune", "--help")])
+@pytest.mark.parametrize("words", [("-m", "labelrounds.people.cli", "--help"), ("-m", "stages.split", "--help"), ("-m", "stages.finetune", "--help")])
 def test_help_is_quick_because_torch_is_imported_late(words: tuple[str, ...]) -> None:
     watch = f"import sys, runpy; sys.argv = {list(words[1:])!r}; \ntry: runpy.run_module({words[1]!r}, run_name='__main__')\nexcept SystemExit: pass\nassert 'torch' not in sys.modules and 'transformers' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", watch], cwd=ROOT, capture_output=True, text=True)

@@ -22,7 +22,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from labelrounds import cli
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
@@ -30,6 +29,7 @@ from labelrounds.labelers import contract, transformer
 from labelrounds.llm import answers, local, prompt, prompted
 from labelrounds.measures import scores
 from labelrounds.models import base_models, runtime
+from labelrounds.people import cli
 from tests import small, tiny
 from tests.conftest import ENVIRONMENT
 from tests.graph import ROOT

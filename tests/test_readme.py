@@ -40,7 +40,7 @@ def test_the_table_of_stages_is_that_of_dvc_yaml() -> None:
 
 
 def test_every_labelrounds_command_in_the_readme_exists() -> None:
-    from labelrounds.cli import main
+    from labelrounds.people.cli import main
 
     used = set(re.findall(r"labelrounds ([a-z]+)[ `\n]", README)) - {"demo"}
     assert used and used <= set(main.commands), used - set(main.commands)
@@ -48,7 +48,7 @@ def test_every_labelrounds_command_in_the_readme_exists() -> None:
 
 
 def test_every_option_in_the_readme_exists() -> None:
-    from labelrounds.cli import main
+    from labelrounds.people.cli import main
 
     commands = [*main.commands.values(), *main.commands["demo"].commands.values()]
     commands += [importlib.import_module(module).main for module in re.findall(r"python -m ((?:benchmarks|studies)[\w.]+)", README)]

@@ -43,7 +43,7 @@ def run(folder: Path, name: str, *arguments: str, code: int = 0) -> str:
 
 def ask(folder: Path, *arguments: str, stdin: str | None = None, code: int = 0) -> str:
     """Runs `labelrounds label` in the project; returns what it prints."""
-    from labelrounds.cli import main
+    from labelrounds.people.cli import main
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -454,7 +454,7 @@ def test_the_queue_is_clean_with_a_transformers_vectors_too(strategy: str, tuned
 
 @pytest.mark.slow
 def test_the_command_label_starts_a_transformer_with_nothing_else_on_the_screen(tuned: Project) -> None:
-    done = tuned.run("python", "-m", "labelrounds.cli", "label", "my invoice refund", "--json")
+    done = tuned.run("python", "-m", "labelrounds.people.cli", "label", "my invoice refund", "--json")
     assert json.loads(done.stdout)["label"] in LABELS
     assert done.stderr == ""
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from labelrounds.people.results import table
 from labelrounds.pool.identity import text_id
-from labelrounds.reckoning import table
 from tests.small import SmallProject, project, sentences
 
 POOL = sentences(12)

@@ -164,7 +164,7 @@ def test_an_import_that_is_killed_before_its_round_or_done_again_keeps_the_same(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises((KeyboardInterrupt, AssertionError)):
-        patched.setattr("labelrounds.importing.write_round", killed)
+        patched.setattr("labelrounds.people.importing.write_round", killed)
         made.command("import", "form.csv")
     assert not (made.folder / "data/rounds/02.csv").exists()
     kept = made.read("data/history/01.json")

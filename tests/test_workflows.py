@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from ruamel.yaml import YAML
 
-from labelrounds import cli
+from labelrounds.people import cli
 from tests.conftest import ENVIRONMENT, ROOT, Project
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))

@@ -17,13 +17,13 @@ from statistics import mean, stdev
 import click
 from tqdm import tqdm
 
-from labelrounds import reckoning
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command, UserError, at
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
 from labelrounds.labelers import contract
 from labelrounds.measures import scores
 from labelrounds.models import runtime
+from labelrounds.people import results
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.rounds import examples, queue, record, sampling
 from stages import adapt, baseline, finetune, predict, select, split
@@ -214,7 +214,7 @@ def show(played, chosen, n_test):
             values = cells.get((labels, name), {})
             line.append(f"{mean(values.values()):.1f}{f' ± {stdev(values.values()):.1f}' if len(values) > 1 else ''}" if values else "")
         lines.append(line)
-    click.echo(reckoning.table(["labels", *chosen], lines))
+    click.echo(results.table(["labels", *chosen], lines))
     click.echo(f"\nMacro-F1 in % on {n_test} test texts, mean ± deviation over the seeds.")
     last = max(labels for labels, _ in cells)
     for name in chosen:

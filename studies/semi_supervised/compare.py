@@ -17,7 +17,6 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import reckoning
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import fingerprint_of
@@ -25,6 +24,7 @@ from labelrounds.labelers import contract, transformer
 from labelrounds.measures import scores
 from labelrounds.methods import classifier, consistency, self_training
 from labelrounds.models import augmentation, base_models, runtime
+from labelrounds.people import results
 from labelrounds.pool import unlabelled
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.pool.unlabelled import Unlabelled
@@ -186,7 +186,7 @@ def report(name):
         rows.append([method, f"{values.mean():.1f}", deviation, paired, *(f"{value:.1f}" for value in values)])
     width = max((len(row) for row in rows), default=4)
     columns = ["method", "macro-F1", "deviation", "minus supervised [95 %]", *(f"seed {number}" for number in range(1, width - 3))]
-    return reckoning.table(columns, [[*row, *[""] * (width - len(row))] for row in rows])
+    return results.table(columns, [[*row, *[""] * (width - len(row))] for row in rows])
 
 
 if __name__ == "__main__":

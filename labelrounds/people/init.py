@@ -14,11 +14,11 @@ from typing import Any
 
 import click
 
-from labelrounds import importing
 from labelrounds.core import files, params, tables
 from labelrounds.core.errors import UserError, at, did_you_mean
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
 from labelrounds.measures import curve, snapshots
+from labelrounds.people import importing
 from labelrounds.pool import reader
 from labelrounds.pool.identity import text_id
 from labelrounds.rounds import audits, record

@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from labelrounds import lineage
 from labelrounds.core import revisions, tables
 from labelrounds.core.errors import UserError, did_you_mean
 from labelrounds.core.params import Params
@@ -20,8 +19,9 @@ from labelrounds.core.revisions import Commit
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
 from labelrounds.measures import bootstrap, scores
 from labelrounds.measures.bootstrap import Change
+from labelrounds.people import lineage
+from labelrounds.people.results import table
 from labelrounds.pool import reader
-from labelrounds.reckoning import table
 from labelrounds.rounds import examples
 
 NAMES = {"f1_macro": "macro-F1", "f1_micro": "micro-F1", "accuracy": "accuracy", "jaccard": "Jaccard"}

@@ -58,7 +58,7 @@ def main() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask before removing files that are not the demo's.")
 def init(pool_file: Path, labelled: tuple[Path, ...], text_column: str | None, label_column: str | None, multi_label: bool, yes: bool) -> None:
     """Turn this clone into your own project: the demo goes, your texts and labels come."""
-    from labelrounds import init as project
+    from labelrounds.people import init as project
 
     project.start(pool_file, labelled, text_column, label_column, multi_label, yes)
 
@@ -155,8 +155,8 @@ def import_(files: tuple[Path, ...], annotator: str | None) -> None:
 
     Rows without a label are left out and counted. Labels that a round holds already are not written twice.
     """
-    from labelrounds import importing
     from labelrounds.core import params
+    from labelrounds.people import importing
 
     done = importing.import_labels(files, annotator, params.load())
     if done.known:
@@ -201,19 +201,19 @@ def audit(n: int, file: Path) -> None:
 @main.command()
 def status() -> None:
     """Count the labels per round, per label and per person, and say what comes next."""
-    from labelrounds import reckoning
     from labelrounds.core import params
+    from labelrounds.people import results
 
-    reckoning.show_labels(params.load())
+    results.show_labels(params.load())
 
 
 @main.command()
 def results() -> None:
     """Show each labeler's F1 on the test set, how much of the pool is labelled, and where the queue lies."""
-    from labelrounds import reckoning
     from labelrounds.core import params
+    from labelrounds.people import results
 
-    reckoning.show_results(params.load())
+    results.show_results(params.load())
 
 
 @main.command()
@@ -231,8 +231,8 @@ def compare(revision: str | None, other: str | None, labeler: str | None, agains
     """
     import json
 
-    from labelrounds import compare
     from labelrounds.core import params
+    from labelrounds.people import compare
 
     settings = params.load()
     if as_json and as_markdown:
@@ -257,8 +257,8 @@ def history(labeler: str | None, as_json: bool, path: Path | None) -> None:
     """Show what each round bought: macro-F1 with its interval, from git history."""
     import json
 
-    from labelrounds import history
     from labelrounds.core import params
+    from labelrounds.people import history
 
     settings = params.load()
     name = labeler or settings.deploy
@@ -289,10 +289,10 @@ def report(file: Path, no_texts: bool) -> None:
 @main.command()
 def curve() -> None:
     """Show the learning curve: F1 by number of labels, and what the recipes gain over each other."""
-    from labelrounds import reckoning
     from labelrounds.core import params
+    from labelrounds.people import results
 
-    reckoning.show_curve(params.load())
+    results.show_curve(params.load())
 
 
 @main.command()
@@ -302,12 +302,12 @@ def curve() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per text, with every label's score.")
 def label(texts: tuple[str, ...], source: str | None, name: str | None, as_json: bool) -> None:
     """Say what the deployed labeler makes of TEXTS, with its confidence."""
-    from labelrounds import asking
     from labelrounds.core import params
+    from labelrounds.people import inference
 
     settings = params.load()
-    wanted = asking.read_texts(texts, source, settings)
-    for line in asking.answers(wanted, name or settings.deploy, settings, as_json):
+    wanted = inference.read_texts(texts, source, settings)
+    for line in inference.answers(wanted, name or settings.deploy, settings, as_json):
         click.echo(line)
 
 
@@ -319,7 +319,7 @@ def demo() -> None:
 @demo.command("pool")
 def demo_pool() -> None:
     """Bring the demo's texts and the ratings that people gave them."""
-    from labelrounds import demo
+    from labelrounds.people import demo
 
     click.echo(f"demo: {demo.make_pool()} texts in {demo.POOL}.")
 
@@ -329,7 +329,7 @@ def demo_pool() -> None:
 @click.option("--raters", type=click.IntRange(1, 20), help="So many single raters, who disagree as real raters do, in place of their mean.")
 def demo_annotate(file: Path, raters: int | None) -> None:
     """Fill in FILE as the demo's people would: the mean of all raters, or single ones."""
-    from labelrounds import demo
+    from labelrounds.people import demo
 
     count = demo.annotate(file, raters)
     click.echo(

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelrounds.compare import Side, compare, read_side, span
 from labelrounds.core import files, revisions
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.revisions import Commit
 from labelrounds.measures import bootstrap, scores
 from labelrounds.measures.bootstrap import Change
-from labelrounds.reckoning import table
+from labelrounds.people.compare import Side, compare, read_side, span
+from labelrounds.people.results import table
 
 SPLIT = "metrics/split.json"
 
