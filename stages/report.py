@@ -20,7 +20,7 @@ def main(no_texts: bool) -> None:
         page = render.page(project)
     with files.atomic(render.PATH) as file:
         file.write(page)
-    click.echo(f"report: {len(page.encode()) / 1000:.0f} kB {'with' if project.texts else 'without'} texts in {report.PATH}.")
+    click.echo(f"report: {len(page.encode()) / 1000:.0f} kB {'with' if project.texts else 'without'} texts in {render.PATH}.")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def read_labels(settings):
     names = [path.stem for path in record.paths()]
     lacking = [name for name in settings.split.holdout_rounds if name not in names]
     if lacking or not settings.split.holdout_rounds:
-        found = f'names round "{lacking[0]}", which is not in {at(rounds.FOLDER)}' if lacking else "names no round"
+        found = f'names round "{lacking[0]}", which is not in {at(record.FOLDER)}' if lacking else "names no round"
         raise UserError(
             f"{at(params.PATH, params.line_of('split', 'holdout_rounds'))}: split.holdout_rounds {found}; without a holdout round "
             f'there is nothing to test on. Rounds there are: {", ".join(names)}. Name one that was drawn at random, such as ["{names[0]}"].'

@@ -265,7 +265,7 @@ def test_two_processes_make_the_same_bytes(classes) -> None:
     code = (
         "from labelrounds import findings, report; from labelrounds.schema import Task; import sys;"
         f"sys.stdout.reconfigure(encoding='utf-8', newline='\\n');"
-        f"print(report.page(findings.Project(Task({task.type!r}, {task.labels!r}), ('adapted', 'vanilla', 'baseline'), 'adapted', {PEOPLE!r}, True)), end='')"
+        f"print(render.page(sections.Project(Task({task.type!r}, {task.labels!r}), ('adapted', 'vanilla', 'baseline'), 'adapted', {PEOPLE!r}, True)), end='')"
     )
     environment = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7", "PATH": "/usr/bin:/bin", "TZ": "Asia/Tokyo", "MPLCONFIGDIR": str(made.folder)}
     (made.folder / "matplotlibrc").write_text("lines.linewidth: 9\nsvg.fonttype: path\nfigure.dpi: 300\n")

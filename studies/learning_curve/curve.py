@@ -78,7 +78,7 @@ def check(settings):
         setfit.check_installed()
     for name in encoders_of(settings):
         if not (jobs.ENCODERS / name / files.MANIFEST).is_file():
-            raise UserError(f"{at(methods.ENCODERS / name)}: no such model, but a recipe of learning_curve begins at it. Run: dvc repro bring@{name}")
+            raise UserError(f"{at(jobs.ENCODERS / name)}: no such model, but a recipe of learning_curve begins at it. Run: dvc repro bring@{name}")
 
 
 def recipes_of(settings):
