@@ -17,7 +17,7 @@ from stages.unlabelled import draw
 from tests import small, tiny
 from tests.conftest import Project, clone
 from tests.small import FEWER
-from tests.test_stages_models import Killed, copied, csv_rows, dying, run, set_up
+from tests.stages.test_models import Killed, copied, csv_rows, dying, run, set_up
 
 WORDS = ["refund", "Parcel", "late", "the", "is", "don't", "x2", "快", "递", "…", "!", "\n", "😀"]
 TEXTS = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join), min_size=1, max_size=8)

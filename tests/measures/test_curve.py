@@ -18,7 +18,7 @@ from labelrounds.report import plots
 from studies.learning_curve import curve as study
 from tests import tiny
 from tests.small import PROPERTY, SmallProject, project
-from tests.test_stages_models import Killed
+from tests.stages.test_models import Killed
 
 TASK = Task("multi-class", ("billing", "delivery", "praise"))
 MULTI = Task("multi-label", TASK.labels)
@@ -311,7 +311,7 @@ def test_a_recipe_at_a_single_size_is_drawn_over_the_lines_as_one_point_with_its
 @pytest.mark.slow
 def test_the_point_of_all_labels_is_the_labeler_of_the_loop(here: SmallProject) -> None:
     """With the project's own seed, the study's last point answers as finetune@NAME does."""
-    from tests.test_stages_models import csv_rows, run
+    from tests.stages.test_models import csv_rows, run
 
     base_models.bring(str(tiny.model(here.folder / "source")), here.folder / "models/encoder/vanilla")
     here.params(seed=2, learning_curve={"sizes": [10], "seeds": [2], "recipes": ["vanilla", "zero", "baseline"], "against": "baseline"})

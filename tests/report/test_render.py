@@ -263,7 +263,7 @@ def test_tables_have_captions_and_header_cells_with_a_scope(where: str, request)
 def test_two_processes_make_the_same_bytes(classes) -> None:
     made, task, html = classes
     code = (
-        "from labelrounds import findings, report; from labelrounds.schema import Task; import sys;"
+        "from labelrounds.report import render, sections; from labelrounds.core.task import Task; import sys;"
         f"sys.stdout.reconfigure(encoding='utf-8', newline='\\n');"
         f"print(render.page(sections.Project(Task({task.type!r}, {task.labels!r}), ('adapted', 'vanilla', 'baseline'), 'adapted', {PEOPLE!r}, True)), end='')"
     )

@@ -13,7 +13,7 @@ import yaml
 from tests import tiny
 from tests.conftest import ENVIRONMENT, Project
 from tests.graph import IS_DEMO, ROOT
-from tests.test_end_to_end import fill_in, new_project, table
+from tests.stages.test_end_to_end import fill_in, new_project, table
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 of_the_demo = pytest.mark.skipif(not IS_DEMO, reason="this is no longer the demo's project: the README's numbers are the demo's")

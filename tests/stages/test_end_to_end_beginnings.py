@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
-from tests.test_end_to_end import EVERY_ROUND, fill_in, new_project, stages_run, table
+from tests.stages.test_end_to_end import EVERY_ROUND, fill_in, new_project, stages_run, table
 
 pytestmark = pytest.mark.slow
 

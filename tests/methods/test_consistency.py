@@ -12,9 +12,9 @@ from labelrounds.core import files
 from labelrounds.core.task import Task
 from labelrounds.methods import consistency
 from tests.conftest import Project
+from tests.methods.test_self_training import card_of, copied, killed_at, ready, run, taught  # noqa: F401  (fixtures)
 from tests.small import PROPERTY
-from tests.test_self_training import card_of, copied, killed_at, ready, run, taught  # noqa: F401  (fixtures)
-from tests.test_stages_models import assert_measured, csv_rows
+from tests.stages.test_models import assert_measured, csv_rows
 
 SHARES = st.lists(st.integers(0, 50), min_size=2, max_size=8).filter(any).map(lambda counts: np.asarray(counts) / sum(counts))
 

@@ -11,7 +11,7 @@ import pytest
 
 from labelrounds.people import compare
 from labelrounds.pool.identity import text_id
-from tests.graph import IS_DEMO
+from tests.graph import IS_DEMO, ROOT
 from tests.small import LABELS, SmallProject, project, sentences
 
 TEXTS = sentences(60)
@@ -241,7 +241,7 @@ def test_a_project_in_a_folder_of_a_larger_repository(tmp_path: Path) -> None:
 
 
 def test_the_predictions_of_this_project_are_read_as_the_stages_wrote_them() -> None:
-    path = Path(compare.__file__).parent.parent / "metrics/baseline/test.csv"
+    path = ROOT / "metrics/baseline/test.csv"
     if not path.is_file() and not IS_DEMO:
         pytest.skip("this project has no predictions of a baseline yet; the demo's are in git")
     with open(path, encoding="utf-8", newline="") as file:

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.people.test_compare import GOLD, TEXTS, measured, wrong_on
 from tests.small import LABELS, SmallProject, project, sentences
-from tests.test_compare import GOLD, TEXTS, measured, wrong_on
 
 
 def split(here: SmallProject, *rounds: str, train: int = 10) -> None:

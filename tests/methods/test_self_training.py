@@ -15,7 +15,7 @@ from labelrounds.methods import self_training
 from tests import tiny
 from tests.conftest import Project, clone
 from tests.small import FEWER, PROPERTY
-from tests.test_stages_models import LABELS, Killed, assert_measured, copied, csv_rows, dying, run, set_up
+from tests.stages.test_models import LABELS, Killed, assert_measured, copied, csv_rows, dying, run, set_up
 
 
 def passes_of(seed: int, t: int, n: int, k: int, multi_label: bool, sure: float) -> np.ndarray:

@@ -34,7 +34,7 @@ from tests import small, tiny
 from tests.conftest import ENVIRONMENT
 from tests.graph import ROOT
 from tests.small import SmallProject
-from tests.test_end_to_end import new_project, stages_run, table
+from tests.stages.test_end_to_end import new_project, stages_run, table
 
 pytestmark = pytest.mark.slow
 

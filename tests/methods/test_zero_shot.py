@@ -184,7 +184,7 @@ def test_before_the_first_label_there_is_a_queue_and_afterwards_a_test_set(here:
     from click.testing import CliRunner
 
     from stages import baseline
-    from tests.test_stages_models import run
+    from tests.stages.test_models import run
 
     monkeypatch.undo()
     monkeypatch.chdir(here.folder)
