@@ -56,7 +56,7 @@ def test_the_slope_and_the_shift_that_spoilt_a_label_are_found_again(slope: floa
 def test_calibration_lowers_the_error_on_texts_that_it_has_not_seen(kind: str) -> None:
     logits, gold = classes(2000, 3.0) if kind == "multi-class" else several(2000, 0.4, -1.0)
     before = card(kind, gold.shape[1])
-    after = calibration.calibrated(before, logits[:300], gold[:300])
+    after = contract.calibrated(before, logits[:300], gold[:300])
     found = [
         calibration.error(calibration.reliability(*calibration.claims(contract.probabilities(logits[300:], by), gold[300:], kind == "multi-label")))
         for by in (before, after)
@@ -67,7 +67,7 @@ def test_calibration_lowers_the_error_on_texts_that_it_has_not_seen(kind: str) -
 
 def test_no_temperature_changes_a_label() -> None:
     logits, gold = classes(300, 3.0)
-    after = calibration.calibrated(card(), logits, gold)
+    after = contract.calibrated(card(), logits, gold)
     assert contract.decide(contract.probabilities(logits, after), after) == contract.decide(contract.probabilities(logits, card()), card())
 
 
@@ -79,22 +79,22 @@ def test_a_handful_of_validation_texts_does_no_harm_to_good_scores(kind: str, n:
     for seed in range(20):
         logits, gold = classes(600, 1.0, seed) if kind == "multi-class" else several(600, 1.0, 0.0, seed)
         before = card(kind, gold.shape[1])
-        worse.append(loss(logits[n:], gold[n:], calibration.calibrated(before, logits[:n], gold[:n])) - loss(logits[n:], gold[n:], before))
+        worse.append(loss(logits[n:], gold[n:], contract.calibrated(before, logits[:n], gold[:n])) - loss(logits[n:], gold[n:], before))
     assert np.mean(worse) < 0.05
 
 
 def test_without_validation_texts_nothing_changes() -> None:
-    assert calibration.calibrated(card(), np.empty((0, 3)), np.empty((0, 3), int)) == card()
+    assert contract.calibrated(card(), np.empty((0, 3)), np.empty((0, 3), int)) == card()
 
 
 def test_a_label_that_nothing_was_learnt_for_stays_impossible() -> None:
     logits, gold = classes(200, 1.0)
     logits[:, 2] = -np.inf
-    after = calibration.calibrated(card(), logits, gold)
+    after = contract.calibrated(card(), logits, gold)
     scores = contract.probabilities(logits, after)
     assert np.isfinite(scores).all() and (scores[:, 2] == 0).all() and 0.5 < after.temperature < 2
     both = card("multi-label")
-    after = calibration.calibrated(both, logits, gold)
+    after = contract.calibrated(both, logits, gold)
     assert (contract.probabilities(logits, after)[:, 2] == 0).all() and np.isfinite(after.thresholds).all()
 
 
