@@ -115,6 +115,7 @@ def test_people_who_are_not_named_each_have_a_vote(tmp_path: Path) -> None:
         ("id,label\n1.23E+15,good\n", '01.csv:2: "1.23E+15" is not a text id'),
         ("id,text,label\n,,good\n", "01.csv:2: the text is empty and there is no id"),
         ("name,label\none,good\n", '01.csv:1: there is neither a column "id" nor "text". Found: name, label.'),
+        # codespell:ignore-next-line lable
         ("text,lable\none,good\n", '01.csv:1: there is no label column. Did you mean "lable"? Found: text, lable. Expected "label"'),
         ("text,label,labels\none,good,bad\n", 'labels stand in more than one column: "label" and "labels"'),
         ("text,label,good,bad,other\none,good,1,0,0\n", 'labels stand in more than one column: "label" and "good"'),
