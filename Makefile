@@ -35,12 +35,13 @@ test: $(INSTALLED) ## run all tests
 fast: $(INSTALLED) ## run the tests that take less than a minute together
 	$(PYTEST) -q -m "not slow" $(ARGS)
 
-lint: $(INSTALLED) ## check the style, the format, the spelling and the declared packages of the code
+lint: $(INSTALLED) ## check the style, the format, the spelling, the declared packages and the types of the code
 	ruff check .
 	ruff format --check .
 	codespell
 	deptry .
 	deptry tests --config pyproject.toml --exclude nothing --ignore DEP002,DEP004
+	pyright
 
 verify: $(INSTALLED) ## run the pipeline in two fresh clones and compare every byte of the results
 	python tests/verify.py $(ARGS)
