@@ -1,12 +1,17 @@
 """Calibrated scores mean what they say, no label changes by it, and a handful of validation texts does no harm."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV, calibration_curve
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 
 from labelrounds.labelers import contract
 from labelrounds.measures import calibration
@@ -50,6 +55,70 @@ def test_the_temperature_that_spoilt_the_logits_is_found_again(sharper: float) -
 def test_the_slope_and_the_shift_that_spoilt_a_label_are_found_again(slope: float, shift: float) -> None:
     logits, gold = several(6000, slope, shift)
     assert calibration.platt(logits[:, 0], gold[:, 0]) == pytest.approx((slope, shift), rel=0.15, abs=0.1)
+
+
+class Fitted(ClassifierMixin, BaseEstimator):
+    """A classifier of scikit-learn that says what it is given: what calibrates it sees our logits."""
+
+    def __init__(self, count: int = 2) -> None:
+        self.classes_ = np.arange(count)
+        self.count = count
+
+    def fit(self, *_: np.ndarray) -> "Fitted":
+        return self
+
+    def decision_function(self, logits: np.ndarray) -> np.ndarray:
+        return logits[:, 0] if self.count == 2 else logits
+
+    def predict(self, logits: np.ndarray) -> np.ndarray:
+        return logits.argmax(axis=1)
+
+
+@pytest.fixture
+def without_priors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "SPREAD", np.inf)
+    monkeypatch.setattr(calibration, "SHIFT", np.inf)
+
+
+def fitted_by_scikit_learn(method: str, logits: np.ndarray, gold: np.ndarray, count: int) -> Any:
+    """Returns what scikit-learn's calibration of a fitted classifier learnt."""
+    calibrated = CalibratedClassifierCV(FrozenEstimator(Fitted(count)), method=method).fit(logits, gold)
+    return calibrated.calibrated_classifiers_[0].calibrators[0]
+
+
+@pytest.mark.parametrize("sharper", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("n", [50, 500])
+def test_without_its_prior_the_temperature_is_that_of_scikit_learn(without_priors: None, n: int, sharper: float) -> None:
+    logits, gold = classes(n, sharper, seed=n)
+    theirs = 1 / float(fitted_by_scikit_learn("temperature", logits, gold.argmax(axis=1), 3).beta_)
+    assert calibration.temperature(logits, gold.argmax(axis=1)) == pytest.approx(theirs, rel=1e-5)
+
+
+@pytest.mark.parametrize(("slope", "shift"), [(1.0, 0.0), (0.4, -1.5), (2.0, 1.0)])
+@pytest.mark.parametrize("n", [50, 500])
+def test_without_its_prior_platt_is_that_of_scikit_learn(without_priors: None, n: int, slope: float, shift: float) -> None:
+    """A logistic regression without a penalty; and Platt's own, which softens the labels, where ours gets the softened ones."""
+    logits, gold = several(n, slope, shift, seed=n)
+    one, said = logits[:, :1], gold[:, 0]
+    plain = LogisticRegression(C=np.inf, tol=1e-10).fit(one, said)
+    assert calibration.platt(one[:, 0], said) == pytest.approx((plain.coef_[0, 0], plain.intercept_[0]), rel=1e-5, abs=1e-5)
+    positives = said.sum()
+    softened = np.where(said == 1, (positives + 1) / (positives + 2), 1 / (n - positives + 2))
+    theirs = fitted_by_scikit_learn("sigmoid", one, said, 2)
+    assert calibration.platt(one[:, 0], softened) == pytest.approx((-theirs.a_, -theirs.b_), rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [20, 60, 140, 280, 300, 315, 1500])
+def test_the_table_of_reliability_is_that_of_scikit_learn_where_bins_are_equal(n: int) -> None:
+    """Where all bins can hold the same number of claims: else scikit-learn cuts between other ones."""
+    draw = np.random.default_rng(n)
+    confidence = draw.random(n)
+    right = (draw.random(n) < confidence).astype(float)
+    rows = calibration.reliability(confidence, right)
+    assert {row["n"] for row in rows} == {n // len(rows)}
+    share, mean = calibration_curve(right, confidence, n_bins=len(rows), strategy="quantile")
+    assert [row["right"] for row in rows] == pytest.approx(share, rel=1e-12)
+    assert [row["confidence"] for row in rows] == pytest.approx(mean, rel=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["multi-class", "multi-label"])
