@@ -184,6 +184,13 @@ def test_every_dependency_is_pinned_within_its_bounds() -> None:
     assert "+" not in PINS["torch"], "each machine gets its own build of torch"
 
 
+def test_every_tool_of_make_lint_is_declared() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    assert recipe is not None
+    assert {line.split()[0] for line in recipe[1].splitlines()} == {Requirement(line).name for line in extras["lint"]}
+
+
 @pytest.mark.parametrize(("broken", "called"), [("none", ["test", "repro"]), ("test", ["test"]), ("repro", ["test", "repro"])])
 def test_ci_runs_the_tests_and_then_the_pipeline_and_fails_with_either(tmp_path: Path, broken: str, called: list[str]) -> None:
     make = tmp_path / "make"
