@@ -1,6 +1,6 @@
-"""Bring the pinned base model to disk, once; everything after this runs offline.
+"""Bring a pinned base model to disk, once; everything after this runs offline.
 
-params.model.base ──► models/encoder/vanilla
+params.model.base, or params.bases.NAME ──► models/encoder/NAME
 """
 
 import click
@@ -11,13 +11,14 @@ from labelrounds.models import base_models, runtime
 
 
 @click.command(cls=Command)
-def main() -> None:
+@click.argument("name", default=paths.VANILLA.name)
+def main(name: str) -> None:
     settings = params.load()
+    vanilla = name == paths.VANILLA.name
+    spec = settings.model.base if vanilla else params.named(settings.bases, name, "base")
     runtime.quiet()
-    fingerprint = base_models.bring(settings.model.base, paths.VANILLA)
-    encoder = base_models.open_encoder(paths.VANILLA)
-    size = sum(path.stat().st_size for path in paths.VANILLA.glob("*.safetensors")) / 1e6
-    click.echo(f"base: {settings.model.base.partition('#')[0]}: {size:.0f} MB of weights, {encoder.objective} objective, fingerprint {fingerprint}.")
+    told = base_models.bring(spec, paths.BASE_MODELS / name, "model.base" if vanilla else f"bases.{name}")
+    click.echo(f"{'base' if vanilla else f'bring {name}'}: {told}.")
 
 
 if __name__ == "__main__":

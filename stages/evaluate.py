@@ -1,9 +1,11 @@
 """Measure one labeler on the validation and test texts.
 
-models/labeler/NAME, data/split/{valid,test}.csv ──► metrics/NAME.json, metrics/NAME/{test,labels,confusion,reliability}.csv; their digests in data/evaluated/NAME.json
+models/labeler/NAME, data/split/{valid,test}.csv ──► metrics/NAME.json, metrics/NAME/{test,labels,reliability}.csv; their digests in data/evaluated/NAME.json
 """
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +14,6 @@ from labelrounds.core.errors import Command
 from labelrounds.core.task import indicator, labels_of
 from labelrounds.labelers import contract
 from labelrounds.measures import bootstrap, calibration, scores
-from labelrounds.models import runtime
 from labelrounds.rounds import examples
 
 RELIABILITY = ["scores", "bin", "n", "confidence", "right"]
@@ -25,7 +26,7 @@ def main(name: str, study: bool) -> None:
     settings = params.load()
     examples.check_any(paths.TEST)
     with files.unchanged(paths.LABELERS / name, paths.VALID, paths.TEST):
-        labeler = contract.load(paths.LABELERS / name, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
+        labeler = contract.load_named(name, settings)
         sides = {"test": paths.TEST, "valid": paths.VALID}
         results = {side: measure(labeler, path, settings.predict.batch_size, settings.seed) for side, path in sides.items()}
     summary = {"trained_on": labeler.card.training["n"], **{side: result["summary"] for side, result in results.items()}}
@@ -36,7 +37,6 @@ def main(name: str, study: bool) -> None:
     folder = paths.METRICS / name
     files.write_csv(folder / "test.csv", ["id", "gold", "predicted", *(f"score_{label}" for label in labeler.card.labels)], test["rows"])
     files.write_csv(folder / "labels.csv", list(test["labels"][0]), (row.values() for row in test["labels"]))
-    files.write_csv(folder / "confusion.csv", *test["confusion"])
     files.write_csv(folder / "reliability.csv", RELIABILITY, test["reliability"])
     files.write_json(paths.METRICS / f"{name}.json", summary)
     if not study:  # what `report` depends on: DVC can name a folder, but not the metrics of every recipe that there may be
@@ -51,11 +51,8 @@ def main(name: str, study: bool) -> None:
     )
 
 
-def measure(labeler, path, batch_size, seed):
-    """Returns the metrics of `labeler` on a file of the split, with their intervals and its per-text predictions.
-
-    The intervals are lists, which `dvc metrics diff` leaves out: it stays one line per score.
-    """
+def measure(labeler: contract.Labeler, path: Path, batch_size: int, seed: int) -> dict[str, Any]:
+    """Returns the metrics of `labeler` on a file of the split, with their intervals and its per-text predictions."""
     task = labeler.card.schema
     found = examples.read(path, task)
     gold = found.gold
@@ -79,7 +76,6 @@ def measure(labeler, path, batch_size, seed):
             "ci95": bootstrap.intervals(gold, predicted, probabilities, task, seed),
         },
         "labels": scores.per_label(gold, predicted, probabilities, task),
-        "confusion": scores.confusion(gold, predicted, task),
         "reliability": [
             (name, number, row["n"], f"{row['confidence']:.6f}", f"{row['right']:.6f}")
             for name, rows in bins.items()

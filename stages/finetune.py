@@ -9,7 +9,6 @@ from labelrounds.core import params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.methods import jobs
-from labelrounds.models import runtime
 from labelrounds.rounds import examples
 
 
@@ -18,27 +17,26 @@ from labelrounds.rounds import examples
 def main(name: str) -> None:
     settings = params.load()
     recipe = params.named(settings.all_recipes, name, "recipe")
-    if recipe.needs_labels:
+    needs = jobs.needs(recipe)
+    if jobs.LABELS in needs:
         examples.check_any(paths.TRAIN)
-    inputs = [paths.TRAIN, paths.VALID, paths.BASE_MODELS / recipe.encoder]
-    used = [
+    inputs = [paths.TRAIN, paths.VALID]
+    inputs += [paths.BASE_MODELS / recipe.encoder] if jobs.ENCODER in needs else []
+    inputs += [paths.UNLABELLED] if jobs.UNLABELLED in needs else []
+    used = (
         recipe,
+        jobs.reads(recipe, settings),
         settings.finetune,
-        settings.setfit,
         settings.predict.batch_size,
         settings.task,
         settings.seed,
         settings.runtime.threads,
         settings.runtime.precision,
         settings.model.max_length,
-    ]
-    if recipe.needs_unlabelled:
-        inputs += [paths.UNLABELLED]
-        used += [settings.ust, settings.uda]
+    )
     with scratch(f"finetune/{name}", inputs, used) as folder:
-        machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-        job = jobs.Job(name, recipe, settings, paths.TRAIN, paths.VALID, folder, paths.LABELERS / name, machine)
-        result = jobs.make(job)
+        job = jobs.Job(name, recipe, settings, paths.TRAIN, paths.VALID, folder, paths.LABELERS / name)
+        result = jobs.make_labeler(job)
     click.echo(f"finetune {name}: {result}.")
 
 

@@ -3,13 +3,11 @@
 params.language_models.NAME ──► models/language/NAME
 """
 
-import shutil
-
 import click
 
-from labelrounds.core import files, params, paths
+from labelrounds.core import params, paths
 from labelrounds.core.errors import Command
-from labelrounds.llm import prompted
+from labelrounds.llm import server
 from labelrounds.models import base_models, runtime
 
 
@@ -20,17 +18,10 @@ def main(name: str) -> None:
     model, folder = params.named(settings.language_models, name, "language model"), paths.LANGUAGE_MODELS / name
     if model.source:
         runtime.quiet()
-        fingerprint = base_models.bring(model.source, folder)
-        size = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6
-        click.echo(f"language_model {name}: {model.source.partition('#')[0]}: {size:.0f} MB of weights, fingerprint {fingerprint}.")
+        told = base_models.bring(model.source, folder, f"language_models.{name}.source")
     else:
-        # Where the server is and how fast it may be asked is no part of it: another address gives the same answers.
-        made = folder.parent / f".{name}.made"
-        shutil.rmtree(made, ignore_errors=True)
-        files.write_json(made / prompted.SERVED, {"model": model.model, "parameters": model.parameters})
-        files.seal(made)
-        files.publish(made, folder)
-        click.echo(f"language_model {name}: {model.model} at {model.server}, which is asked when texts are to be labelled.")
+        told = server.describe(model, folder)
+    click.echo(f"language_model {name}: {told}.")
 
 
 if __name__ == "__main__":

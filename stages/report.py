@@ -1,13 +1,13 @@
-"""Make the page that people look at: where the loop stands, with its plots, tables and errors.
+"""Make the page that people look at, and the few numbers that `dvc metrics diff` shows.
 
-metrics/, data/rounds, data/split/test.csv ──► metrics/report.html
+metrics/, data/rounds, data/split/*.csv, data/queue/suspects.csv ──► metrics/report.html, metrics/summary.json
 """
 
 import click
 
 from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command
-from labelrounds.report import render
+from labelrounds.report import render, summary
 
 
 @click.command(cls=Command)
@@ -16,9 +16,10 @@ def main(no_texts: bool) -> None:
     settings = params.load()
     project = render.project_of(settings, settings.report.texts and not no_texts)
     with files.unchanged(paths.ROUNDS, *render.sources(project.labelers)):
-        page = render.page(project)
+        page, numbers = render.page(project), summary.of(project)
     with files.atomic(paths.REPORT) as file:
         file.write(page)
+    files.write_json(paths.METRICS / "summary.json", numbers)
     click.echo(f"report: {len(page.encode()) / 1000:.0f} kB {'with' if project.texts else 'without'} texts in {paths.REPORT}.")
 
 

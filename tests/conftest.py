@@ -24,6 +24,9 @@ ENVIRONMENT = {
 }
 
 
+BASELINE = {"baseline": {"encoder": "vanilla", "method": "tfidf"}}
+
+
 class Project:
     """A project folder and the commands that a user types in it."""
 
@@ -86,7 +89,7 @@ def clone(folder: Path) -> Project:
     project.run("git", "init", "-q", "-b", "main")
     project.params(
         task__descriptions={},
-        recipes={name: {"encoder": name, "method": "supervised"} for name in ("adapted", "vanilla")},
+        recipes={name: {"encoder": name, "method": "supervised"} for name in ("adapted", "vanilla")} | BASELINE,
     )
     project.commit("clone")
     return project

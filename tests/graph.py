@@ -1,4 +1,4 @@
-"""What a stage's script imports, read from the source: the code that its result depends on."""
+"""What a stage's script imports, read from the source: the folders of code that its result depends on."""
 
 import ast
 from functools import cache
@@ -6,6 +6,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 IS_DEMO = (ROOT / "data/dvc.yaml").is_file()  # `labelrounds init` removes it
+
+# From the roof to the ground: imports go down only.
+FLOORS = ["people", "report", "methods", "llm", "labelers", "models", "measures", "rounds", "pool", "core"]
+# These modules find others by name: who imports one may run any module of its folder.
+REGISTRIES = {"labelrounds/labelers/contract.py": "labelers", "labelrounds/methods/jobs.py": "methods"}
 
 
 def module_path(name: str) -> Path | None:
@@ -26,17 +31,29 @@ def imports(path: Path) -> frozenset[Path]:
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
-    # Importing a.b.c also runs the __init__ of a and of a.b.
-    names |= {".".join(name.split(".")[:n]) for name in names for n in range(1, name.count(".") + 1)}
-    return frozenset(found for name in names if (found := module_path(name)) and found.parts[0] in ("labelrounds", "stages") and found != path)
+    found = {path for name in names if (path := module_path(name)) and path.parts[0] in ("labelrounds", "stages")}
+    return frozenset(found - {path})
 
 
 def code_of(script: Path) -> set[Path]:
-    """Returns the script and every module of ours that it reaches, but for the packages' docstrings."""
+    """Returns the script and every module of ours that it may run, those that are found by name too."""
     reached, waiting = set(), [script]
     while waiting:
         path = waiting.pop()
         if path not in reached:
             reached.add(path)
             waiting += imports(path)
-    return reached - {Path("labelrounds/__init__.py"), Path("stages/__init__.py")}
+            if folder := REGISTRIES.get(path.as_posix()):
+                waiting += [found.relative_to(ROOT) for found in (ROOT / "labelrounds" / folder).glob("*.py")]
+    return reached
+
+
+def floor_of(path: Path) -> str | None:
+    """Returns the floor on which a module stands; None outside of labelrounds/."""
+    return path.parts[1] if path.parts[0] == "labelrounds" and len(path.parts) > 2 else None
+
+
+def folders_of(script: Path) -> set[str]:
+    """Returns the folders of labelrounds/ that a script stands on, its own aside."""
+    floors = {floor for path in code_of(script) if path != script and (floor := floor_of(path))}
+    return {f"labelrounds/{floor}" for floor in floors}

@@ -5,19 +5,18 @@ A key that is unknown, missing or of the wrong type is a UserError with its line
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from labelrounds.core import registry
 from labelrounds.core.errors import UserError, at, did_you_mean
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
 
 PATH = Path("params.yaml")
-RESERVED = {"baseline"}  # metrics/baseline.json belongs to the baseline stage
+RESERVED = {"split", "adapt", "gate", "audit", "predict", "agreement", "stop", "suspects", "report", "summary", "curve"}  # have files in metrics/
 ENCODERS = ("vanilla", "adapted")  # which the stages `base` and `adapt` make; `bases` names further ones
-ZERO_SHOT = "zero-shot"
-METHODS = ("supervised", "nearest", ZERO_SHOT, "setfit", "ust", "uda")
 
 
 def knob(default: Any = MISSING, low: float | None = None, high: float | None = None, one_of: tuple[str, ...] = ()) -> Any:
@@ -94,24 +93,13 @@ class Finetune:
     lora: Lora | None = None
 
 
-FROM_UNLABELLED = ("ust", "uda")  # methods that learn from texts without labels as well
-
-
 @dataclass(frozen=True)
 class Recipe:
     """finetune : None, or the section `finetune` with this recipe's own values in it."""
 
     encoder: str
-    method: str = knob(one_of=METHODS)
+    method: str
     finetune: Finetune | None = None
-
-    @property
-    def needs_labels(self) -> bool:
-        return self.method != ZERO_SHOT
-
-    @property
-    def needs_unlabelled(self) -> bool:
-        return self.method in FROM_UNLABELLED
 
 
 @dataclass(frozen=True)
@@ -123,45 +111,14 @@ class Unlabelled:
 
 
 @dataclass(frozen=True)
-class Ust:
-    iterations: int = knob(low=1)
-    sample: int = knob(low=1)
-    passes: int = knob(low=2)
-    per_label: int = knob(low=1)
-    draw: str = knob(one_of=("easy", "hard"))
-
-
-@dataclass(frozen=True)
-class Uda:
-    epochs: int = knob(low=1)
-    batch_size: int = knob(low=1)
-    weight: float = knob(low=0)
-    annealing: str = knob(one_of=("none", "linear", "exp", "log"))
-    confidence: float = knob(low=0, high=1)
-    temperature: float = knob(low=0.01, high=1)
-    guard: float = knob(low=0, high=1)
-
-
-@dataclass(frozen=True)
-class Setfit:
-    steps: int = knob(low=1)
-    batch_size: int = knob(low=1)
-    learning_rate: float = knob(low=0, high=1)
-    inverse_regularization: float = knob(low=1e-6, high=1e6)
-
-
-@dataclass(frozen=True)
-class Baseline:
-    inverse_regularization: float = knob(low=1e-6, high=1e6)
-
-
-@dataclass(frozen=True)
 class Predict:
     batch_size: int = knob(low=1)
     shard_size: int = knob(low=1)
     precision: float = knob(low=0.5, high=0.999)
     risk: float = knob(low=0.0001, high=0.5)
 
+
+Section = TypeVar("Section")
 
 STRATEGIES = ("random", "least-confidence", "margin", "entropy", "entropy-kmeans", "entropy-coreset")
 
@@ -253,11 +210,7 @@ class Params:
     finetune: Finetune
     unlabelled: Unlabelled
     recipes: dict[str, Recipe]
-    ust: Ust
-    uda: Uda
-    setfit: Setfit
     deploy: str
-    baseline: Baseline
     predict: Predict
     select: Select
     agreement: Agreement
@@ -269,11 +222,24 @@ class Params:
     bases: dict[str, str] = field(default_factory=dict)
     language_models: dict[str, LanguageModel] = field(default_factory=dict)
     prompts: dict[str, Prompt] = field(default_factory=dict)
+    sections: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def all_recipes(self) -> dict[str, Recipe]:
-        """The recipes that every round trains, and those of studies."""
+        """The recipes that every round trains, and the further ones."""
         return {**self.recipes, **self.further}
+
+    @property
+    def labelers(self) -> dict[str, "Recipe | Prompt"]:
+        """Every labeler there may be, by name: those that each round trains, the further ones, and the prompts."""
+        return {**self.recipes, **self.further, **self.prompts}
+
+    def section(self, name: str, kind: type[Section]) -> Section:
+        """Returns the section of a method, which the method's own dataclass `kind` describes; a mistake in it is a UserError with its line."""
+        if name not in self.sections:
+            raise UserError(f"{at(PATH)}: there is no section `{name}`, which the method {name} reads. Add it: {name}: {{}} or with its own keys.")
+        tree, line = self.sections[name]
+        return _section(kind, tree, name, PATH, line)
 
     def finetune_of(self, recipe: Recipe) -> Finetune:
         """Returns how a recipe's model is trained: by its own values where it has any."""
@@ -306,9 +272,18 @@ def load(path: str | Path = PATH) -> Params:
     except (YAMLError, UnicodeDecodeError):
         raise UserError(f"{at(path)}: not UTF-8 text, or control characters stand in it. Save it as UTF-8.") from None
     _inherit(tree)
-    params = _section(Params, tree, "", path, 1)
+    sections = _method_sections(tree)
+    params = replace(_section(Params, tree, "", path, 1), sections=sections)
     _check(params, tree, path)
     return params
+
+
+def _method_sections(tree: Any) -> dict[str, tuple[Any, int]]:
+    """Takes the sections out of the tree that are named as methods, since only these know what may stand there; {name: (section, its line)}."""
+    if not isinstance(tree, dict):
+        return {}
+    lines = {name: _line(tree, name) for name in registry.names(registry.METHODS) if name in tree}
+    return {name: (tree.pop(name), line) for name, line in lines.items()}
 
 
 def named(parts: Mapping[str, Any], name: str, noun: str) -> Any:
@@ -335,7 +310,7 @@ def _section(kind: type, tree: Any, name: str, path: Path, line: int) -> Any:
         raise UserError(f"{at(path, line)}: {name or 'the file'} is {_shown(tree)}; expected a section of `key: value` lines.")
     dot = f"{name}." if name else ""
     hints = get_type_hints(kind)
-    known = {entry.name: entry for entry in fields(kind)}
+    known = {entry.name: entry for entry in fields(kind) if entry.name != "sections"}
     for key in tree:
         if key not in known:
             raise UserError(f'{at(path, _line(tree, key))}: unknown key "{dot}{key}".{did_you_mean(str(key), known)} Known here: {", ".join(known)}.')
@@ -422,7 +397,7 @@ def _check(params: Params, tree: Any, path: Path) -> None:
         if section == "further" and name in params.recipes:
             raise UserError(f'{where}: the recipe "{name}" stands under `recipes` too. Remove one, or rename it.')
         if name in RESERVED:
-            raise UserError(f'{where}: a recipe may not be named "{name}": that name belongs to the stage of the same name. Choose another.')
+            raise UserError(f'{where}: a recipe may not be named "{name}": metrics/{name} belongs to the stage of that name. Choose another name.')
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
             raise UserError(f'{where}: the recipe name "{name}" becomes a folder and a file name: use letters, digits, "-" and "_".')
     translators = params.unlabelled.translators
@@ -442,16 +417,22 @@ def _check(params: Params, tree: Any, path: Path) -> None:
                 f'{where}: the name "{name}" in bases becomes the folder of a model: use letters, digits, "-" and "_", and neither "vanilla" nor "adapted".'
             )
     encoders = [*ENCODERS, *params.bases]
+    methods = registry.names(registry.METHODS)
     for name, recipe in params.all_recipes.items():
+        section = tree["recipes" if name in params.recipes else "further"]
+        if recipe.method not in methods:
+            where = at(path, _line(section[name], "method", _line(section, name)))
+            raise UserError(
+                f'{where}: the method of the recipe {name} is "{recipe.method}".{did_you_mean(recipe.method, methods)} Expected one of: {", ".join(methods)}.'
+            )
         if recipe.encoder not in encoders:
-            section = tree["recipes" if name in params.recipes else "further"]
             where = at(path, _line(section[name], "encoder", _line(section, name)))
             raise UserError(
                 f'{where}: the encoder of the recipe {name} is "{recipe.encoder}".{did_you_mean(recipe.encoder, encoders)} Expected one of: '
                 f"{', '.join(encoders)} (params.yaml: bases names further models)."
             )
     _check_prompts(params, tree, path)
-    known = [*params.all_recipes, *params.prompts, *sorted(RESERVED)]
+    known = list(params.labelers)
     if params.deploy not in known:
         raise UserError(
             f'{at(path, _line(tree, "deploy"))}: deploy is "{params.deploy}", which is no labeler.{did_you_mean(params.deploy, known)} Expected one of: {", ".join(known)}.'
@@ -473,7 +454,7 @@ def _check_prompts(params: Params, tree: Any, path: Path) -> None:
         where = at(path, _line(tree["prompts"], name))
         if name in RESERVED or name in params.all_recipes or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
             raise UserError(
-                f'{where}: "{name}" in prompts becomes the name of a labeler: use letters, digits, "-" and "_", and no name that a recipe or the baseline has.'
+                f'{where}: "{name}" in prompts becomes the name of a labeler: use letters, digits, "-" and "_", and no name that a recipe has.'
             )
         if prompt.model not in params.language_models:
             known = list(params.language_models)

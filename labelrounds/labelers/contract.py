@@ -2,7 +2,7 @@
 
 A labeler is a folder, models/labeler/NAME/, with `labeler.json` (the card), the files of its kind and a manifest. `load` returns
 an object that follows the `Labeler` contract; the stages know nothing else. A new kind is one module with a
-`load(folder, card, runtime)`, found by the name that stands in the card.
+`load(folder, card, machine, settings)`, found by the name that stands in the card.
 """
 
 import importlib
@@ -18,10 +18,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from labelrounds.core import files
+from labelrounds.core import files, paths
 from labelrounds.core.errors import UserError, at
+from labelrounds.core.params import Params
 from labelrounds.core.task import Task
 from labelrounds.measures import calibration
+from labelrounds.models import runtime
+from labelrounds.models.runtime import Runtime
 
 CARD = "labeler.json"
 KINDS = ("labelrounds.labelers", "labelrounds.llm")  # where the modules of kinds are
@@ -78,10 +81,11 @@ def _module(kind: str) -> ModuleType | None:
     return None
 
 
-def load(folder: str | Path, runtime: Any = None) -> Labeler:
+def load(folder: str | Path, machine: Any = None, settings: Params | None = None) -> Labeler:
     """Returns the labeler in `folder` after checking every file against its manifest.
 
-    runtime : a `runtime.Runtime`, or a function that returns one; kinds that need no torch never call it
+    machine : a `Runtime`, or a function that returns one; kinds that need no torch never call it
+    settings : where a language model is asked, its server and its pace; None where nothing new will be asked
     """
     folder = Path(folder)
     card = read_card(folder)
@@ -89,7 +93,16 @@ def load(folder: str | Path, runtime: Any = None) -> Labeler:
     module = _module(card.kind)
     if module is None:
         raise UserError(f'{at(folder / CARD)}: the kind "{card.kind}" is unknown to this version of labelrounds. Update it, or run `dvc repro`.')
-    return module.load(folder, card, runtime)
+    return module.load(folder, card, machine, settings)
+
+
+def load_named(name: str, settings: Params) -> Labeler:
+    """Returns the labeler NAME of the project, on the machine that params.yaml describes."""
+
+    def start() -> Runtime:
+        return runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
+
+    return load(paths.LABELERS / name, start, settings)
 
 
 def new_card(kind: str, task: Task, trained_on: Path, n: int, max_length: int | None = None, base: dict[str, Any] | None = None) -> Card:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from labelrounds.core import files
+from labelrounds.core.params import Params
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract
 
@@ -129,7 +130,7 @@ def save(vectorizers: list[Any], weights: np.ndarray, bias: np.ndarray, card: co
     files.publish(made, folder)
 
 
-def load(folder: Path, card: contract.Card, runtime: Any) -> LinearLabeler:
+def load(folder: Path, card: contract.Card, machine: Any, settings: Params | None = None) -> LinearLabeler:
     """Returns the labeler, ready to score."""
     from safetensors.numpy import load_file
 

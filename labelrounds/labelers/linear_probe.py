@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from labelrounds.core import files
+from labelrounds.core.params import Params
 from labelrounds.labelers import contract, vectors
 from labelrounds.models import base_models
 
@@ -49,9 +50,9 @@ def save(encoder: Path, weights: np.ndarray, bias: np.ndarray, card: contract.Ca
     files.publish(made, folder)
 
 
-def load(folder: Path, card: contract.Card, runtime: Any) -> LinearProbe:
+def load(folder: Path, card: contract.Card, machine: Any, settings: Params | None = None) -> LinearProbe:
     """Returns the labeler, ready to score."""
     from safetensors.numpy import load_file
 
     head = load_file(str(folder / HEAD))
-    return LinearProbe(card, files.fingerprint(folder), vectors.load(folder, card.max_length, runtime), head["weights"], head["bias"])
+    return LinearProbe(card, files.fingerprint(folder), vectors.load(folder, card.max_length, machine), head["weights"], head["bias"])

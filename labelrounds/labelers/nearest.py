@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from labelrounds.core import files
+from labelrounds.core.params import Params
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, vectors
 from labelrounds.models import base_models
@@ -75,11 +76,11 @@ def save(encoder: Path, known: np.ndarray, gold: np.ndarray, card: contract.Card
     files.publish(made, folder)
 
 
-def load(folder: Path, card: contract.Card, runtime: Any) -> NearestLabeler:
+def load(folder: Path, card: contract.Card, machine: Any, settings: Params | None = None) -> NearestLabeler:
     """Returns the labeler, ready to score."""
     from safetensors.numpy import load_file
 
     known = load_file(str(folder / KNOWN))
     return NearestLabeler(
-        card, files.fingerprint(folder), vectors.load(folder, card.max_length, runtime), known["vectors"], known["gold"].astype(int)
+        card, files.fingerprint(folder), vectors.load(folder, card.max_length, machine), known["vectors"], known["gold"].astype(int)
     )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from labelrounds.core import files
+from labelrounds.core.params import Params
 from labelrounds.labelers import contract, transformer
 from labelrounds.models import base_models
 from labelrounds.models.runtime import Runtime
@@ -81,10 +82,10 @@ def save(encoder: Path, hypotheses: list[str], card: contract.Card, folder: Path
     files.publish(made, folder)
 
 
-def load(folder: Path, card: contract.Card, runtime: Any) -> NliLabeler:
+def load(folder: Path, card: contract.Card, machine: Any, settings: Params | None = None) -> NliLabeler:
     """Returns the labeler, on the runtime's device, ready to score."""
     hypotheses = json.loads((folder / HYPOTHESES).read_text(encoding="utf-8"))
-    labeler = open_model(folder / base_models.COPY, card, hypotheses, runtime() if callable(runtime) else runtime)
+    labeler = open_model(folder / base_models.COPY, card, hypotheses, machine() if callable(machine) else machine)
     return dataclasses.replace(labeler, fingerprint=files.fingerprint(folder))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from labelrounds.core import files
+from labelrounds.core.params import Params
 from labelrounds.labelers import contract
 from labelrounds.models import adapters, base_models
 from labelrounds.models.runtime import Runtime, autocast
@@ -109,18 +110,18 @@ def save(model: Any, encoder: base_models.Encoder, card: contract.Card, folder: 
     files.publish(made, folder)
 
 
-def load(folder: Path, card: contract.Card, runtime: Any) -> TransformerLabeler:
+def load(folder: Path, card: contract.Card, machine: Any, settings: Params | None = None) -> TransformerLabeler:
     """Returns the labeler, on the runtime's device, ready to score."""
     from transformers import AutoModelForSequenceClassification
 
-    runtime = runtime() if callable(runtime) else runtime
+    machine = machine() if callable(machine) else machine
     adapter = folder / adapters.ADAPTER
     if adapter.is_dir():
         source = folder / base_models.COPY
         encoder = base_models.Encoder(source, "", base_models.load_tokenizer(source))
-        model, tokenizer = adapters.merge(base_models.load_classifier(encoder, card.schema, runtime), adapter), encoder.tokenizer
+        model, tokenizer = adapters.merge(base_models.load_classifier(encoder, card.schema, machine), adapter), encoder.tokenizer
     else:
         model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
         tokenizer = base_models.load_tokenizer(folder)
-    model.eval().to(runtime.device)
-    return TransformerLabeler(card, files.fingerprint(folder), model, tokenizer, runtime)
+    model.eval().to(machine.device)
+    return TransformerLabeler(card, files.fingerprint(folder), model, tokenizer, machine)

@@ -19,7 +19,7 @@ from labelrounds.core import files, params, paths
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract
-from labelrounds.llm import prompt, prompted, shots
+from labelrounds.llm import prompt, prompted, server, shots
 from labelrounds.llm.prompted import PromptedLabeler, Settings
 from labelrounds.llm.responses import Response
 from labelrounds.models import runtime
@@ -43,6 +43,7 @@ def make(name: str, settings: params.Params, train: Path, out: Path) -> str:
         tuple(chosen),
         None,
         lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision),
+        language_models=settings.language_models,
     )
     if asked.examples == shots.NEAREST and chosen:
         labeler.vectors = labeler.embed([example.text for example in chosen], 1)
@@ -62,7 +63,7 @@ def what_is_asked(asked: params.Prompt, settings: params.Params) -> Settings:
     """Returns what the answers follow from, with the fingerprints of the model and of the encoder."""
     folder = paths.LANGUAGE_MODELS / asked.model
     files.verify(folder)
-    served = folder / prompted.SERVED
+    served = folder / server.SERVED
     described = json.loads(served.read_text(encoding="utf-8")) if served.is_file() else {}
     return Settings(
         model=asked.model,

@@ -6,7 +6,7 @@ calibration, and the responses themselves. Texts whose responses are kept are la
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,6 @@ from labelrounds.llm.responses import Kept, Response
 from labelrounds.models import base_models
 
 LIBRARIES = ("numpy",)
-SERVED = "server.json"
 KEPT_AT_ONCE = 200  # vectors: so many are lost by a kill, at most
 LEAST = 1e-9  # a probability that a model calls zero; its logarithm would be none
 SETTINGS, EXAMPLES, VECTORS, RESPONSES, OUTSIDE = "settings.json", "examples.json", "vectors.safetensors", "responses.jsonl", "outside.csv"
@@ -75,6 +74,7 @@ class PromptedLabeler:
     vectors: np.ndarray | None
     runtime: Any
     kept: Kept = field(default_factory=Kept)
+    language_models: Mapping[str, params.LanguageModel] = field(default_factory=dict)
     _near: dict[str, tuple[prompt.Example, ...]] = field(default_factory=dict, repr=False)
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
@@ -191,7 +191,7 @@ class PromptedLabeler:
 
     def _ask(self, rows: list[list[Asked]], missing: dict[str, Asked], total: int) -> None:
         """Asks what is missing and keeps what comes; prints how much that is before, and how much it was after."""
-        costs = params.load().language_models.get(self.settings.model, params.LanguageModel())
+        costs = self.language_models.get(self.settings.model, params.LanguageModel())
         used = [0, 0]
         name = self.card.base["language_model"]
 
@@ -283,20 +283,21 @@ def save(labeler: PromptedLabeler, asked: dict[str, list[Asked]], given: dict[st
     files.publish(made, folder)
 
 
-def load(folder: Path, card: contract.Card, runtime: Any) -> PromptedLabeler:
+def load(folder: Path, card: contract.Card, machine: Any, settings: params.Params | None = None) -> PromptedLabeler:
     """Returns the labeler; neither a model nor a server is touched before something is asked that is not kept."""
     from safetensors.numpy import load_file
 
-    settings = Settings(**json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
+    asked = Settings(**json.loads((folder / SETTINGS).read_text(encoding="utf-8")))
     source = (folder / prompt.FILE).read_text(encoding="utf-8")
     examples = json.loads((folder / EXAMPLES).read_text(encoding="utf-8"))
     return PromptedLabeler(
         card,
         files.fingerprint(folder),
-        settings,
-        prompt.Prompt(source, card.schema, settings.form, settings.max_characters, folder / prompt.FILE),
+        asked,
+        prompt.Prompt(source, card.schema, asked.form, asked.max_characters, folder / prompt.FILE),
         tuple(prompt.Example(example["id"], example["text"], tuple(example["labels"])) for example in examples),
         load_file(str(folder / VECTORS))["vectors"] if (folder / VECTORS).is_file() else None,
-        runtime,
+        machine,
         Kept(published=responses.published(folder / RESPONSES)),
+        settings.language_models if settings else {},
     )

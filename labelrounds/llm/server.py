@@ -8,17 +8,21 @@ import email.utils
 import json
 import math
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
+from labelrounds.core import files
 from labelrounds.core.errors import UserError
 from labelrounds.core.params import LanguageModel
 from labelrounds.llm.prompt import JSON, Prompt, Question, missing_extra
 from labelrounds.llm.responses import Response
 
+SERVED = "server.json"  # in the folder of a language model that a server has
 AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 FIRST_WAIT = 1.0  # seconds before the second attempt; doubled before each further one
 LONGEST_WAIT = 600.0  # seconds; a server that asks for more is not waited for
@@ -42,6 +46,19 @@ class Later(Failed):
 
 class Hopeless(Exception):
     """What every request would fail with: a wrong key, model or address."""
+
+
+def describe(model: LanguageModel, folder: Path) -> str:
+    """Writes down which model a server is to be asked for, sealed with a manifest, and returns the same in words.
+
+    Where the server is and how fast it may be asked is no part of it: another address gives the same answers.
+    """
+    made = folder.parent / f".{folder.name}.made"
+    shutil.rmtree(made, ignore_errors=True)
+    files.write_json(made / SERVED, {"model": model.model, "parameters": model.parameters})
+    files.seal(made)
+    files.publish(made, folder)
+    return f"{model.model} at {model.server}, which is asked when texts are to be labelled"
 
 
 def body_of(question: Question, prompt: Prompt, model: str, parameters: dict[str, Any], seed: int | None) -> Body:

@@ -67,21 +67,6 @@ def per_label(gold: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray
     ]
 
 
-def confusion(gold: np.ndarray, predicted: np.ndarray, task: Task) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Returns (columns, rows) of counts: gold by predicted label; for multi-label, 0/1 by 0/1 for each label."""
-    if task.multi_label:
-        rows = [
-            (label, one, other, int(((gold[:, number] == one) & (predicted[:, number] == other)).sum()))
-            for number, label in enumerate(task.labels)
-            for one in (0, 1)
-            for other in (0, 1)
-        ]
-        return ["label", "gold", "predicted", "count"], rows
-    counts = gold.T @ predicted
-    rows = [(one, other, int(counts[i, j])) for i, one in enumerate(task.labels) for j, other in enumerate(task.labels)]
-    return ["gold", "predicted", "count"], rows
-
-
 def mean_of(values: list[float | None]) -> float | None:
     """Returns the mean of those that are not None, or None."""
     known = [value for value in values if value is not None]

@@ -1,24 +1,45 @@
-"""Methods: how a recipe turns an encoder and labelled texts into a labeler.
+"""The job of making one labeler, and how a recipe's method is found.
 
-A method is one module with `make(job)`, which writes the labeler's folder and returns a line that says how it
-went, and one line in `_module`. Whatever it does must be a function of the job and its seed, and go on from
-`job.folder` after a kill.
+A method is one module of this folder, found by its name (`zero-shot` is zero_shot.py), with
+
+    NEEDS       what it reads, of `labels`, `encoder`, `unlabelled` and `finetune` (the section of that name)
+    Settings    a dataclass of its own section in params.yaml, which has the method's name
+    make(job)   writes the labeler's folder and returns a line that says how it went
+
+Whatever a method does must be a function of the job and its seed, and go on from `job.folder` after a kill.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
-from labelrounds.core import files, params, paths
-from labelrounds.core.errors import UserError
+from labelrounds.core import files, params, paths, registry
 from labelrounds.labelers import contract
-from labelrounds.models import base_models
+from labelrounds.models import base_models, runtime
 from labelrounds.models.runtime import Runtime
 from labelrounds.rounds import examples
 from labelrounds.rounds.examples import Examples
 
-UNTRAINED = ("nearest", params.ZERO_SHOT)  # the section `finetune` says nothing to these
+LABELS, ENCODER, UNLABELLED, FINETUNE = "labels", "encoder", "unlabelled", "finetune"
+Section = TypeVar("Section")
+
+
+def method_of(recipe: params.Recipe) -> ModuleType:
+    """Returns the module of a recipe's method; imported here, so that one method's libraries are not waited for by another."""
+    return registry.find(registry.METHODS, recipe.method, "method")
+
+
+def needs(recipe: params.Recipe) -> frozenset[str]:
+    """Returns what a recipe's method reads: of `labels`, `encoder`, `unlabelled` and `finetune`."""
+    return frozenset(method_of(recipe).NEEDS)
+
+
+def reads(recipe: params.Recipe, settings: params.Params) -> dict[str, Any]:
+    """Returns {section: its values} of params.yaml on which the labeler depends; a mistake in them is a UserError with its line."""
+    own = {recipe.method: asdict(settings.section(recipe.method, method_of(recipe).Settings))}
+    return own | ({FINETUNE: asdict(settings.finetune_of(recipe))} if FINETUNE in needs(recipe) else {})
 
 
 @dataclass(frozen=True)
@@ -35,11 +56,31 @@ class Job:
     valid: Path
     folder: Path
     out: Path
-    machine: Runtime
+
+    @cached_property
+    def machine(self) -> Runtime:
+        """What the job runs on. The first look at it starts torch, which a method without a model never waits for."""
+        settings = self.settings
+        return runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
 
     @property
     def base(self) -> Path:
+        """The folder of the model that the recipe begins at."""
         return paths.BASE_MODELS / self.recipe.encoder
+
+    @property
+    def title(self) -> str:
+        """What progress bars call the job."""
+        return f"finetune {self.name}"
+
+    @property
+    def finetune(self) -> params.Finetune:
+        """How the recipe's model is trained: by the recipe's own values where it has any."""
+        return self.settings.finetune_of(self.recipe)
+
+    def section(self, kind: type[Section]) -> Section:
+        """Returns the method's own section of params.yaml."""
+        return self.settings.section(self.recipe.method, kind)
 
     def examples(self) -> tuple[Examples, Examples]:
         """Returns the texts to learn from and those that choose; either is empty where there are no labels yet."""
@@ -48,13 +89,11 @@ class Job:
 
     def card(self, kind: str, n: int) -> contract.Card:
         """Returns the card of a labeler of this kind, learnt from `n` texts."""
+        task = self.settings.labelled_task()
+        if ENCODER not in needs(self.recipe):
+            return contract.new_card(kind, task, self.train, n)
         origin: dict[str, Any] = {"encoder": self.recipe.encoder, "fingerprint": files.fingerprint(self.base)}
-        return contract.new_card(kind, self.settings.labelled_task(), self.train, n, self.settings.model.max_length, origin)
-
-    @property
-    def finetune(self) -> params.Finetune:
-        """How the recipe's model is trained: by the recipe's own values where it has any."""
-        return self.settings.finetune_of(self.recipe)
+        return contract.new_card(kind, task, self.train, n, self.settings.model.max_length, origin)
 
     def calibrated(self, card: contract.Card, labeler: contract.Labeler, valid: Examples) -> contract.Card:
         """Returns the card of a finished labeler, calibrated on the validation texts where there are any."""
@@ -70,35 +109,8 @@ class Job:
         transformer.save(model, encoder, self.calibrated(card, trained, valid), self.out)
 
 
-def _module(method: str) -> ModuleType:
-    """Returns the module of a method; imported here, so that one method's libraries are not waited for by another."""
-    if method == "supervised":
-        from labelrounds.methods import supervised
-
-        return supervised
-    if method == "ust":
-        from labelrounds.methods import ust
-
-        return ust
-    if method == "uda":
-        from labelrounds.methods import uda
-
-        return uda
-    if method == "nearest":
-        from labelrounds.methods import nearest
-
-        return nearest
-    if method == params.ZERO_SHOT:
-        from labelrounds.methods import zero_shot
-
-        return zero_shot
-    if method == "setfit":
-        from labelrounds.methods import setfit
-
-        return setfit
-    raise UserError(f'the method "{method}" is unknown. Expected one of: {", ".join(params.METHODS)}.')
-
-
-def make(job: Job) -> str:
-    """Makes the labeler folder `job.out`; returns a line that says how it went."""
-    return _module(job.recipe.method).make(job)
+def make_labeler(job: Job) -> str:
+    """Makes the labeler folder `job.out` by the recipe's method; returns a line that says how it went."""
+    if ENCODER in needs(job.recipe):
+        job.machine  # noqa: B018  seeds are set before anything is loaded
+    return method_of(job.recipe).make(job)

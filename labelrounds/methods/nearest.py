@@ -4,6 +4,7 @@ How many neighbours vote is chosen on validation by macro-F1, the smaller number
 """
 
 import dataclasses
+from dataclasses import dataclass
 
 from labelrounds.core.task import indicator
 from labelrounds.labelers import contract, nearest, vectors
@@ -11,7 +12,14 @@ from labelrounds.measures import scores
 from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
 
-NEIGHBOURS = (1, 3, 5, 9, 15, 25, 45)
+NEEDS = ("labels", "encoder")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """neighbours : the numbers to choose from"""
+
+    neighbours: tuple[int, ...]
 
 
 def make(job: Job) -> str:
@@ -29,7 +37,7 @@ def make(job: Job) -> str:
         voted = contract.probabilities(nearest.vote(wanted, known, train.gold, k, task), card)
         return scores.macro_f1(valid.gold, indicator(contract.decide(voted, card), task))
 
-    reached = {k: valid_f1(k) for k in NEIGHBOURS if k <= len(train)}
+    reached = {k: valid_f1(k) for k in sorted(job.section(Settings).neighbours) if 0 < k <= len(train)}
     k = max(reached, key=lambda k: (reached[k], -k))
     card = dataclasses.replace(card, training={**card.training, "neighbours": k})
     card = job.calibrated(card, nearest.NearestLabeler(card, "", embedder, known, train.gold), valid)

@@ -9,13 +9,27 @@ import importlib.util
 import io
 import logging
 import shutil
+from dataclasses import dataclass
 from typing import Any
 
 from labelrounds.core.errors import UserError
+from labelrounds.core.params import knob
 from labelrounds.labelers import linear, linear_probe, vectors
 from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
 from labelrounds.rounds.examples import Examples
+
+NEEDS = ("labels", "encoder")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """steps : batches of pairs; batch_size : pairs; inverse_regularization : C of the logistic regression on top"""
+
+    steps: int = knob(low=1)
+    batch_size: int = knob(low=1)
+    learning_rate: float = knob(low=0, high=1)
+    inverse_regularization: float = knob(low=1e-6, high=1e6)
 
 
 def make(job: Job) -> str:
@@ -30,10 +44,10 @@ def make(job: Job) -> str:
     encoder.tokenizer.save_pretrained(tuned)
     embedder = vectors.Embedder(model.eval().to(job.machine.device), encoder.tokenizer, card.max_length, job.machine)
     found = embedder.embed(train.texts, job.settings.predict.batch_size)
-    weights, bias = linear.regression(found, train.gold, card.schema, job.settings.setfit.inverse_regularization, job.settings.seed)
+    weights, bias = linear.regression(found, train.gold, card.schema, job.section(Settings).inverse_regularization, job.settings.seed)
     card = job.calibrated(card, linear_probe.LinearProbe(card, "", embedder, weights, bias), valid)
     linear_probe.save(tuned, weights, bias, card, job.out)
-    return f"{len(train)} texts; encoder tuned on {job.settings.setfit.steps} batches of pairs"
+    return f"{len(train)} texts; encoder tuned on {job.section(Settings).steps} batches of pairs"
 
 
 def check_installed() -> None:
@@ -49,7 +63,7 @@ def tune(encoder: base_models.Encoder, train: Examples, job: Job) -> Any:
     from sentence_transformers import SentenceTransformer
     from transformers.trainer_callback import ProgressCallback
 
-    settings, task = job.settings.setfit, job.settings.labelled_task()
+    settings, task = job.section(Settings), job.settings.labelled_task()
     body = SentenceTransformer(str(encoder.folder), device=job.machine.device, local_files_only=True, trust_remote_code=False)
     body.max_seq_length = job.settings.model.max_length
     if len({tuple(row) for row in train.gold.tolist()}) > 1:

@@ -1,8 +1,17 @@
 """Supervised fine-tuning: the encoder and a new head learn from the labelled texts; the best epoch on validation is kept."""
 
+from dataclasses import dataclass
+
 from labelrounds.methods import classifier
 from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
+
+NEEDS = ("labels", "encoder", "finetune")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """No knob of its own: all that fine-tuning reads stands in the section `finetune`."""
 
 
 def make(job: Job) -> str:
@@ -12,7 +21,7 @@ def make(job: Job) -> str:
     train, valid = job.examples()
     card = job.card("transformer", len(train))
     model, epochs = classifier.train(
-        encoder, card, train, valid, job.finetune, job.folder, job.machine, settings.runtime.checkpoint_seconds, f"finetune {job.name}"
+        encoder, card, train, valid, job.finetune, job.folder, job.machine, settings.runtime.checkpoint_seconds, job.title
     )
     job.keep(model, encoder, card, valid)
     best = max(epochs, key=lambda epoch: epoch.score)

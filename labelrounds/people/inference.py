@@ -9,7 +9,6 @@ from pathlib import Path
 from labelrounds.core import params, paths, tables
 from labelrounds.core.errors import UserError, at, did_you_mean
 from labelrounds.labelers import contract
-from labelrounds.models import runtime
 from labelrounds.pool import reader
 
 
@@ -37,11 +36,10 @@ def read_texts(texts: tuple[str, ...], source: str | None, settings: params.Para
 
 def answers(texts: list[str], name: str, settings: params.Params, as_json: bool) -> Iterator[str]:
     """Yields one line per text: label, confidence and text, or a JSON object with every score."""
-    folder = paths.LABELERS / name
     known = sorted(path.parent.name for path in paths.LABELERS.glob("*/labeler.json"))
     if known and name not in known:
         raise UserError(f'there is no labeler "{name}".{did_you_mean(name, known)} There are: {", ".join(known)}.')
-    labeler = contract.load(folder, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
+    labeler = contract.load_named(name, settings)
     with contextlib.redirect_stdout(sys.stderr):  # what a prompt says of its requests is no answer
         task, scores = labeler.card.schema, labeler.scores(texts, settings.predict.batch_size)
     decided, sure = contract.decide(scores, labeler.card), contract.confidence(scores, labeler.card)

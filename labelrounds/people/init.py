@@ -262,7 +262,7 @@ def write_params(task: Task, kept: Path, text_column: str) -> None:
         if model in tree["language_models"] and model not in [prompt["model"] for prompt in tree["prompts"].values()]:
             del tree["language_models"][model]
     if tree["deploy"] in asked:
-        tree["deploy"] = next(iter(tree["recipes"]), "baseline")
+        tree["deploy"] = next(iter(tree["recipes"]))
     tree["learning_curve"]["recipes"][:] = [name for name in tree["learning_curve"]["recipes"] if name not in asked]
     tree["data"]["pool"] = str(kept)
     tree["data"]["text_column"] = text_column

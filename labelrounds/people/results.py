@@ -55,9 +55,7 @@ def show_labels(settings: params.Params) -> None:
 def show_results(settings: params.Params) -> None:
     """Prints each labeler's F1 on the test set, the share of the pool labelled `auto`, and where the queue lies."""
     measured = {
-        name: json.loads(path.read_text(encoding="utf-8"))
-        for name in [*settings.all_recipes, *settings.prompts, "baseline"]
-        if (path := paths.METRICS / f"{name}.json").is_file()
+        name: json.loads(path.read_text(encoding="utf-8")) for name in settings.labelers if (path := paths.METRICS / f"{name}.json").is_file()
     }
     if not measured:
         click.echo("There are no results yet. Run `dvc repro`.")

@@ -51,7 +51,7 @@ def facts(project: Project) -> dict[str, Any]:
         "measured": measured,
         "deployed": deployed,
         "labels": sections.per_label(read_csv(folder / "labels.csv"), deployed),
-        "confusion": sections.confusion(read_csv(folder / "confusion.csv"), project.task),
+        "confusion": sections.confusion(said, project.task),
         "reliability": sections.reliability(read_csv(folder / "reliability.csv"), deployed),
         "wrong": None if said is None else sections.wrong(said, project),
         "labelers_plot": sections.labelers_plot(measured, project.deployed),
@@ -104,7 +104,7 @@ def project_of(settings: Any, texts: bool) -> Project:
 
     task = settings.labelled_task()
     people = {annotation.annotator for annotation in record.read_all(task)}
-    labelers = dict.fromkeys((*settings.recipes, settings.deploy, "baseline"))  # a prompt or a study's recipe may be deployed
+    labelers = dict.fromkeys((*settings.recipes, settings.deploy))  # a further recipe or a prompt may be deployed
     return Project(task, tuple(labelers), settings.deploy, tuple(sorted(people)), texts, settings.seed)
 
 

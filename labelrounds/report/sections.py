@@ -100,18 +100,19 @@ def per_label(rows: list[dict[str, str]] | None, deployed: dict[str, Any] | None
     ]
 
 
-def confusion(rows: list[dict[str, str]] | None, task: Task) -> dict[str, Any] | None:
-    """Returns the confusion matrix as the template shows it: `labels` and `counts`, `heat` for many labels, `pairs`; `rows` for multi-label."""
-    if rows is None:
+def confusion(said: list[dict[str, str]] | None, task: Task) -> dict[str, Any] | None:
+    """Returns the confusion matrix as the template shows it: `labels` and `counts`, `heat` for many labels, `pairs`; `rows` for multi-label.
+
+    said : what the labeler said of the test texts, metrics/NAME/test.csv
+    """
+    if said is None:
         return None
+    gold, predicted = (_coded([row[side] for row in said], task) for side in ("gold", "predicted"))
     if task.multi_label:
-        cells = {(row["label"], row["gold"], row["predicted"]): int(row["count"]) for row in rows}
-        kinds = {"hits": ("1", "1"), "false_alarms": ("0", "1"), "misses": ("1", "0"), "rightly_not": ("0", "0")}
-        return {"rows": [{"label": label} | {name: cells.get((label, *kind), 0) for name, kind in kinds.items()} for label in task.labels]}
-    counts = np.zeros((len(task.labels), len(task.labels)), dtype=int)
-    for row in rows:
-        if row["gold"] in task.index and row["predicted"] in task.index:
-            counts[task.index[row["gold"]], task.index[row["predicted"]]] = int(row["count"])
+        kinds = {"hits": (1, 1), "false_alarms": (0, 1), "misses": (1, 0), "rightly_not": (0, 0)}
+        counted = {name: ((gold == one) & (predicted == other)).sum(axis=0).tolist() for name, (one, other) in kinds.items()}
+        return {"rows": [{"label": label} | {name: counts[number] for name, counts in counted.items()} for number, label in enumerate(task.labels)]}
+    counts = gold.T @ predicted
     totals = counts.sum(axis=1)
     off = sorted(((int(counts[i, j]), i, j) for i, j in zip(*np.nonzero(counts), strict=True) if i != j), key=lambda cell: (-cell[0], cell[1:]))
     pairs = [{"gold": task.labels[i], "predicted": task.labels[j], "count": n, "share": n / int(totals[i])} for n, i, j in off[:PAIRS]]

@@ -20,7 +20,7 @@ from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import Command, UserError, at, did_you_mean
 from labelrounds.core.scratch import scratch
 from labelrounds.core.task import indicator
-from labelrounds.labelers import contract, linear
+from labelrounds.labelers import contract
 from labelrounds.llm import make, prompt, shots
 from labelrounds.measures import curve
 from labelrounds.methods import classifier, jobs, setfit
@@ -28,7 +28,6 @@ from labelrounds.models import runtime
 from labelrounds.report import plots
 from labelrounds.rounds import examples
 
-BASELINE = "baseline"
 POINTS = Path("studies/learning_curve/points")
 
 
@@ -44,8 +43,7 @@ def main() -> None:
         settings.prompts,
         settings.language_models,
         settings.finetune,
-        settings.setfit,
-        settings.baseline,
+        [jobs.reads(settings.all_recipes[name], settings) for name in recipes_of(settings)],
         settings.task,
         settings.model.max_length,
         settings.runtime.threads,
@@ -64,7 +62,7 @@ def main() -> None:
 
 def check(settings):
     """Raises a UserError for a recipe that is not there, or lacks something: now, not after the hours before its turn."""
-    known = [*settings.all_recipes, *settings.prompts, BASELINE]
+    known = list(settings.labelers)
     for name in [*settings.learning_curve.recipes, settings.learning_curve.against, *settings.learning_curve.only]:
         if name not in known:
             raise UserError(
@@ -83,13 +81,14 @@ def check(settings):
 
 
 def recipes_of(settings):
-    """Returns the names in the study that are recipes: neither prompts nor the baseline."""
+    """Returns the names in the study that are recipes, not prompts."""
     return [name for name in settings.learning_curve.recipes if name in settings.all_recipes]
 
 
 def encoders_of(settings):
     """Returns the names of the encoders that the study's recipes start from."""
-    return sorted({settings.all_recipes[name].encoder for name in recipes_of(settings)})
+    recipes = [settings.all_recipes[name] for name in recipes_of(settings)]
+    return sorted({recipe.encoder for recipe in recipes if jobs.ENCODER in jobs.needs(recipe)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +111,7 @@ def plan(settings):
     wanted = {}
     for name in study.recipes:
         asked = settings.prompts.get(name)
-        learns = name == BASELINE or (asked or settings.all_recipes[name]).needs_labels
+        learns = asked.needs_labels if asked else jobs.LABELS in jobs.needs(settings.all_recipes[name])
         own = [size for size in sizes if size in study.only.get(name, sizes) or (size == len(rounds) and name not in study.only)] if learns else [0]
         seeds = study.seeds if learns else study.seeds[:1]
         said = what_is_asked(asked, settings) if asked else None
@@ -129,29 +128,25 @@ def plan(settings):
 
 def what_decides(name, size, settings):
     """Returns the settings and inputs that the result of a recipe with `size` labels depends on, but for these and the seed."""
-    task = {"type": settings.task.type, "labels": settings.task.labels}
-    if name == BASELINE:
-        return {"method": BASELINE, "task": task, "settings": dataclasses.asdict(settings.baseline)}
     recipe = settings.all_recipes[name]
-    known = {
-        "method": recipe.method,
-        "encoder": files.fingerprint(paths.BASE_MODELS / recipe.encoder),
-        "task": task | ({"descriptions": settings.task.descriptions} if not recipe.needs_labels else {}),
-        "max_length": settings.model.max_length,
-        "threads": settings.runtime.threads,
-        "precision": settings.runtime.precision,
-        "batch_size": settings.predict.batch_size,
-    }
-    if recipe.needs_unlabelled:
-        known |= {"unlabelled": files.sha256(paths.UNLABELLED), recipe.method: dataclasses.asdict(getattr(settings, recipe.method))}
-    if recipe.method == "setfit":
-        return known | {"setfit": dataclasses.asdict(settings.setfit)}
-    if recipe.method in jobs.UNTRAINED:
-        return known
-    finetune = dataclasses.asdict(settings.finetune_of(recipe))
-    if not recipe.needs_unlabelled and classifier.repeats(size, settings.finetune_of(recipe)) == 1:
-        del finetune["min_steps"]  # reached by as many labels anyhow
-    return known | {"finetune": finetune}
+    needs = jobs.needs(recipe)
+    task = {"type": settings.task.type, "labels": settings.task.labels}
+    known = {"method": recipe.method, "task": task, **jobs.reads(recipe, settings)}
+    if jobs.LABELS not in needs:
+        task["descriptions"] = settings.task.descriptions
+    if jobs.ENCODER in needs:
+        known |= {
+            "encoder": files.fingerprint(paths.BASE_MODELS / recipe.encoder),
+            "max_length": settings.model.max_length,
+            "threads": settings.runtime.threads,
+            "precision": settings.runtime.precision,
+            "batch_size": settings.predict.batch_size,
+        }
+    if jobs.UNLABELLED in needs:
+        known["unlabelled"] = files.sha256(paths.UNLABELLED)
+    elif jobs.FINETUNE in needs and classifier.repeats(size, settings.finetune_of(recipe)) == 1:
+        del known["finetune"]["min_steps"]  # reached by as many labels anyhow
+    return known
 
 
 def what_is_asked(asked, settings):
@@ -202,20 +197,12 @@ def compute(name, point, code, settings, folder):
     rows = ([row.cells[column] for column in ("id", "text", task.column)] for row in tables.rows(paths.TRAIN) if row.cells["id"] in point.ids)
     files.write_csv(train, ["id", "text", task.column], rows)
     test = examples.read(paths.TEST, task)
-    if name == BASELINE:
-        found = examples.read(train, task)
-        learnt = linear.train(found.texts, found.gold, task, settings.baseline.inverse_regularization, seeded.seed)
-        labeler = linear.LinearLabeler(contract.new_card("linear", task, train, len(found)), "", *learnt)
-        valid = examples.read(paths.VALID, task)
-        labeler.card = contract.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
+    machine = runtime.start(seeded.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+    if name in settings.prompts:
+        make.make(name, seeded, train, work / "labeler")
     else:
-        machine = runtime.start(seeded.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-        if name in settings.prompts:
-            make.make(name, seeded, train, work / "labeler")
-        else:
-            recipe = settings.all_recipes[name]
-            jobs.make(jobs.Job(name, recipe, seeded, train, paths.VALID, work / "checkpoints", work / "labeler", machine))
-        labeler = contract.load(work / "labeler", machine)
+        jobs.make_labeler(jobs.Job(name, settings.all_recipes[name], seeded, train, paths.VALID, work / "checkpoints", work / "labeler"))
+    labeler = contract.load(work / "labeler", machine, settings)
     decided = contract.decide(labeler.scores(test.texts, settings.predict.batch_size), labeler.card)
     answers = curve.pack(indicator(decided, task), task)
     del labeler

@@ -26,10 +26,11 @@ from labelrounds.models import runtime
 from labelrounds.people import results
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.rounds import examples, queue, record, sampling
-from stages import adapt, baseline, finetune, predict, select, split
+from stages import adapt, finetune, predict, select, split
 
 COLUMNS = ["labels", "strategy", "seed", "f1_micro", "f1_macro"]
 RANDOM = "random"
+RECIPES = {"baseline": "tfidf", "supervised": "supervised"}
 
 
 @click.command(cls=Command)
@@ -140,7 +141,7 @@ def build(place, base, encoder, task, texts, recipe, strategy, size, seed):
     tree["seed"] = seed
     tree["data"] = {"pool": "data/pool.csv", "text_column": "text"}
     tree["split"].update(holdout_rounds=["01"], test=0.05, valid=0.25)  # the test set is a file of its own
-    tree["recipes"] = {"supervised": {"encoder": "vanilla", "method": "supervised"}}
+    tree["recipes"] = {name: {"encoder": "vanilla", "method": method} for name, method in RECIPES.items()}
     tree["deploy"] = recipe
     tree["select"].update(strategy=strategy, size=size)
     with files.atomic(place / "params.yaml") as file:
@@ -159,7 +160,7 @@ def play(texts, measured, strategy, seed, first, later, recipe, bar):
     for number in range(later + 1):
         bar.set_postfix_str(f"{strategy}, seed {seed}")
         waiting = answer(asked, waiting, texts, settings.labelled_task())
-        for stage, words in (split, []), (baseline, []) if recipe == "baseline" else (finetune, [recipe]):
+        for stage, words in (split, []), (finetune, [recipe]):
             run(stage, *words)
         summary = measure(recipe, measured, settings)
         rows.append((first + number * settings.select.size, strategy, seed, summary["f1_micro"], summary["f1_macro"]))

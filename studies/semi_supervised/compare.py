@@ -8,6 +8,7 @@ The test texts are scored once per model. Every result is a file under studies/s
 came from, so a run that was ended goes on where it was; at the end the table is printed from these files.
 """
 
+import dataclasses
 import json
 import shutil
 import time
@@ -23,7 +24,7 @@ from labelrounds.core.scratch import fingerprint_of
 from labelrounds.core.task import indicator
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import scores
-from labelrounds.methods import classifier, consistency, self_training
+from labelrounds.methods import classifier, jobs, uda, ust
 from labelrounds.models import augmentation, base_models, runtime
 from labelrounds.people import results
 from labelrounds.pool import unlabelled
@@ -53,7 +54,8 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
     task = replace(settings.labelled_task(), type="multi-class", labels=tuple(labels))
     used = {
         "per_label": per_label,
-        **{part: asdict(found) for part, found in (("finetune", settings.finetune), ("ust", settings.ust), ("uda", settings.uda))},
+        "finetune": asdict(settings.finetune),
+        **{name: asdict(settings.section(name, method.Settings)) for name, method in (("ust", ust), ("uda", uda))},
     }
     opened = base_models.open_encoder(encoder)
     measured = read(test, task)
@@ -76,19 +78,17 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
             start = time.monotonic()
             title = f"{name} seed {seed} {method}"
             folder = place / method
-            common = (opened, card, drawn, chooses)
-            rest_of = (folder, machine, settings.runtime.checkpoint_seconds, title)
             if method == "supervised":
-                model, epochs_run = classifier.train(*common, settings.finetune, *rest_of)
-                told = {"valid": self_training.best_score(epochs_run), "epochs": len(epochs_run)}
-            elif method == "ust":
-                share(begun, folder / "teacher")
-                model, candidates = self_training.train(*common, pool, settings.finetune, settings.ust, *rest_of)
-                told = self_training.report(candidates)
+                seconds = settings.runtime.checkpoint_seconds
+                model, epochs_run = classifier.train(opened, card, drawn, chooses, settings.finetune, folder, machine, seconds, title)
+                told = {"valid": ust.best_score(epochs_run), "epochs": len(epochs_run)}
             else:
-                share(begun, folder / "supervised")
-                model, outcome = consistency.train(*common, pool, settings.finetune, settings.uda, *rest_of)
-                told = consistency.report(outcome, task)
+                recipe = params.Recipe("", method)
+                job = jobs.Job(title, recipe, dataclasses.replace(settings, seed=seed), train, valid or train, folder, folder / "made")
+                share(begun, folder / ("teacher" if method == "ust" else "supervised"))
+                learner = ust if method == "ust" else uda
+                model, found = learner.learn(job, opened, card, drawn, chooses, pool)
+                told = ust.report(found) if method == "ust" else uda.report(found, task)
             model.eval()
             labeler = transformer.TransformerLabeler(card, "", model, opened.tokenizer, machine)
             found = labeler.scores(measured.texts, settings.predict.batch_size)

@@ -42,7 +42,7 @@ def error() -> str:
 
 def test_the_parameters_in_this_repository_are_sound() -> None:
     settings = params.load(ROOT / "params.yaml")
-    assert settings.deploy in (*settings.recipes, "baseline")
+    assert settings.deploy in settings.labelers
 
 
 def test_labels_keep_the_order_in_which_they_are_listed(here: SmallProject) -> None:
@@ -153,20 +153,20 @@ def test_shares_that_leave_nothing_to_train_on_are_an_error(here: SmallProject) 
 def test_a_deployed_labeler_that_does_not_exist_is_an_error(here: SmallProject) -> None:
     here.params(deploy="adaptd", recipes={"adapted": {"encoder": "adapted", "method": "supervised"}}, further={}, prompts={})
     assert error() == (
-        f'params.yaml:{line(here, "deploy:")}: deploy is "adaptd", which is no labeler. Did you mean "adapted"? Expected one of: adapted, baseline.'
+        f'params.yaml:{line(here, "deploy:")}: deploy is "adaptd", which is no labeler. Did you mean "adapted"? Expected one of: adapted.'
     )
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("baseline", "that name belongs to the stage"), ("a/b", 'use letters, digits, "-" and "_"'), (".hidden", "use letters")]
+    ("name", "said"), [("agreement", "belongs to the stage of that name"), ("a/b", 'use letters, digits, "-" and "_"'), (".hidden", "use letters")]
 )
 def test_a_recipe_whose_name_cannot_be_a_file_is_an_error(here: SmallProject, name: str, said: str) -> None:
     here.params(recipes={name: {"encoder": "adapted", "method": "supervised"}})
     assert said in error()
 
 
-def test_no_recipe_at_all_is_fine_where_the_baseline_is_deployed(here: SmallProject) -> None:
-    here.params(recipes={}, deploy="baseline")
+def test_no_recipe_of_the_rounds_is_fine_where_a_further_one_is_deployed(here: SmallProject) -> None:
+    here.params(recipes={}, deploy="nearest")
     assert params.load().recipes == {}
 
 
@@ -223,7 +223,7 @@ SERVED = {"server": "http://localhost:8000/v1", "model": "m"}
         ({"m": LOCAL}, {"p": {"model": "m", "prompt": "x", "form": "json"}}, "which only servers know"),
         ({"m": SERVED}, {"p": {"model": "m", "prompt": "x", "samples": 3}}, "samples is for `form: json`"),
         ({"m": SERVED}, {"p": {"model": "m", "prompt": "x", "examples": "some"}}, "Expected one of: none, fixed, random, nearest"),
-        ({"m": SERVED}, {"baseline": {"model": "m", "prompt": "x"}}, "no name that a recipe or the baseline has"),
+        ({"m": SERVED}, {"baseline": {"model": "m", "prompt": "x"}}, "no name that a recipe has"),
     ],
 )
 def test_a_mistake_about_a_language_model_is_one_error_with_its_line(here: SmallProject, models: dict, prompts: dict, said: str) -> None:

@@ -232,7 +232,7 @@ def test_a_changed_setting_or_label_computes_what_it_concerns(here: SmallProject
     here.params(finetune__epochs=7)
     run_study(here)
     assert counted == [], "the baseline does not read finetune"
-    here.params(baseline__inverse_regularization=1.0)
+    here.params(tfidf__inverse_regularization=1.0)
     run_study(here)
     assert len(counted) == 6
 
@@ -249,11 +249,11 @@ def test_changed_code_that_answers_the_same_keeps_the_points_and_other_answers_t
     counted.clear()
     assert "has changed" not in run_study(here) and counted == []
     path = here.folder / study.POINTS / "baseline.jsonl"
-    known = curve.read("baseline")
+    known = curve.read("baseline", here.folder / study.POINTS)
     wrong = {key: dataclasses.replace(point, made_by="old", answers=point.answers[::-1]) for key, point in known.items()}
-    curve.write("baseline", wrong.values())
+    curve.write("baseline", wrong.values(), here.folder / study.POINTS)
     assert "all are computed anew" in run_study(here)
-    assert len(counted) == 6 and made(here) == first and curve.read("baseline") == known and path.is_file()
+    assert len(counted) == 6 and made(here) == first and curve.read("baseline", here.folder / study.POINTS) == known and path.is_file()
 
 
 @pytest.mark.slow
@@ -317,7 +317,7 @@ def test_the_point_of_all_labels_is_the_labeler_of_the_loop(here: SmallProject) 
     here.params(seed=2, learning_curve={"sizes": [10], "seeds": [2], "recipes": ["vanilla", "zero", "baseline"], "against": "baseline"})
     run_study(here)
     gold = np.zeros((len(here.rows("data/split/test.csv")), 3), int)
-    for name, words in (("vanilla", ["finetune", "vanilla"]), ("zero", ["finetune", "zero"]), ("baseline", ["baseline"])):
+    for name, words in (("vanilla", ["finetune", "vanilla"]), ("zero", ["finetune", "zero"]), ("baseline", ["finetune", "baseline"])):
         run(here.folder, *words)
         run(here.folder, "evaluate", name)
         point = max(curve.read(name).values(), key=lambda point: point.labels)

@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from labelrounds.core.task import Task, indicator
 from labelrounds.measures import scores
-from tests.small import FEWER, LABELS, PROPERTY
+from tests.small import FEWER, LABELS
 
 CLASSES = Task("multi-class", tuple(LABELS))
 SEVERAL = Task("multi-label", tuple(LABELS))
@@ -106,25 +106,6 @@ def test_the_table_per_label_agrees_with_the_summary(sets: list[tuple[tuple[int,
     for row in scores.per_label(gold, predicted, predicted.astype(float), SEVERAL):
         assert row["support"] == gold[:, SEVERAL.index[row["label"]]].sum()
         assert found[row["label"]] in (None, row["f1"])
-
-
-@PROPERTY
-@given(PAIRS)
-def test_the_confusion_counts_every_text_once(pairs: list[tuple[int, int]]) -> None:
-    gold, predicted = (np.eye(3, dtype=np.int64)[list(column)] for column in zip(*pairs, strict=True))
-    columns, rows = scores.confusion(gold, predicted, CLASSES)
-    assert columns == ["gold", "predicted", "count"] and len(rows) == 9
-    assert {(one, other): count for one, other, count in rows} == {
-        (one, other): pairs.count((i, j)) for i, one in enumerate(LABELS) for j, other in enumerate(LABELS)
-    }
-
-
-def test_for_several_labels_the_confusion_is_one_of_yes_and_no_per_label() -> None:
-    gold, predicted = matrix([["good"], ["good", "bad"], []], SEVERAL), matrix([["good"], ["bad"], ["bad"]], SEVERAL)
-    columns, rows = scores.confusion(gold, predicted, SEVERAL)
-    assert columns == ["label", "gold", "predicted", "count"]
-    assert [row for row in rows if row[0] == "good"] == [("good", 0, 0, 1), ("good", 0, 1, 0), ("good", 1, 0, 1), ("good", 1, 1, 1)]
-    assert sum(count for *_, count in rows) == 9
 
 
 def test_numbers_are_plain_and_of_six_digits() -> None:

@@ -12,8 +12,9 @@ from labelrounds.core import files, params, paths
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, nearest, nli
 from labelrounds.methods import jobs, zero_shot
-from labelrounds.models import base_models, runtime
+from labelrounds.models import base_models
 from tests import tiny
+from tests.conftest import BASELINE
 from tests.small import PROPERTY, SmallProject, project
 
 TASK = Task("multi-class", ("billing", "delivery", "praise"))
@@ -111,8 +112,7 @@ def job_of(here: SmallProject, encoder: str, method: str, n: int = 0, multi_labe
         here.table(f"{name}.csv", ["id", "text", task.column], ((str(i), text, task.spell(labels)) for i, (text, labels) in enumerate(part)))
     settings = params.load()
     recipe = params.Recipe(encoder, method)
-    machine = runtime.start(settings.seed, 1, "fp32", 32)
-    return jobs.Job(method, recipe, settings, Path("train.csv"), Path("valid.csv"), Path("scratch"), Path("made") / method, machine)
+    return jobs.Job(method, recipe, settings, Path("train.csv"), Path("valid.csv"), Path("scratch"), Path("made") / method)
 
 
 @pytest.mark.slow
@@ -120,9 +120,9 @@ def job_of(here: SmallProject, encoder: str, method: str, n: int = 0, multi_labe
 @pytest.mark.parametrize(("encoder", "method", "n"), [("vanilla", "nearest", 90), ("vanilla", "zero-shot", 0), ("nli", "zero-shot", 0)])
 def test_a_labeler_comes_back_from_disk_and_scores_any_text(here: SmallProject, encoder: str, method: str, n: int, multi_label: bool) -> None:
     job = job_of(here, encoder, method, n, multi_label)
-    said = jobs.make(job)
+    said = jobs.make_labeler(job)
     first = files.folder_digests(job.out)
-    assert jobs.make(job) == said and files.folder_digests(job.out) == first, "the same job gives the same bytes"
+    assert jobs.make_labeler(job) == said and files.folder_digests(job.out) == first, "the same job gives the same bytes"
     found = contract.load(job.out, job.machine)
     texts = [text for text, _ in tiny.texts(20, seed=5)] + ["", "日本語", "x " * 500]
     counted: list[int] = []
@@ -140,7 +140,7 @@ def test_a_labeler_comes_back_from_disk_and_scores_any_text(here: SmallProject, 
 @pytest.mark.slow
 def test_nearest_neighbours_learn_the_topics_from_the_words_of_the_texts(here: SmallProject) -> None:
     job = job_of(here, "vanilla", "nearest", 240)
-    jobs.make(job)
+    jobs.make_labeler(job)
     found = contract.load(job.out, job.machine)
     rows = tiny.texts(300, seed=0)[240:]
     decided = contract.decide(found.scores([text for text, _ in rows], 16), found.card)
@@ -151,7 +151,7 @@ def test_nearest_neighbours_learn_the_topics_from_the_words_of_the_texts(here: S
 @pytest.mark.slow
 def test_zero_shot_tells_the_topics_from_their_descriptions_alone(here: SmallProject) -> None:
     job = job_of(here, "vanilla", "zero-shot")
-    jobs.make(job)
+    jobs.make_labeler(job)
     found = contract.load(job.out, job.machine)
     texts = [" ".join(words[:3]) for words in tiny.TOPICS.values()]
     assert contract.decide(found.scores(texts, 3), found.card) == [(label,) for label in tiny.TOPICS]
@@ -164,7 +164,9 @@ def test_inference_gives_what_the_zero_shot_pipeline_of_transformers_gives(here:
     texts = [text for text, _ in tiny.texts(6)]
     for multi_label in (False, True):
         job = job_of(here, "nli", "zero-shot", 0, multi_label)
-        jobs.make(dataclasses.replace(job, settings=dataclasses.replace(job.settings, task=dataclasses.replace(job.settings.task, descriptions={}))))
+        jobs.make_labeler(
+            dataclasses.replace(job, settings=dataclasses.replace(job.settings, task=dataclasses.replace(job.settings.task, descriptions={})))
+        )
         found = contract.load(job.out, job.machine).scores(texts, 8)
         judge = pipeline("zero-shot-classification", model=str(models / "nli"), device="cpu")
         for row, said in zip(found, judge(texts, list(TASK.labels), multi_label=multi_label), strict=True):
@@ -183,7 +185,7 @@ def test_before_the_first_label_there_is_a_queue_and_afterwards_a_test_set(here:
 
     from click.testing import CliRunner
 
-    from stages import baseline
+    from stages import finetune
     from tests.stages.test_models import run
 
     monkeypatch.undo()
@@ -191,14 +193,14 @@ def test_before_the_first_label_there_is_a_queue_and_afterwards_a_test_set(here:
     shutil.copytree(models / "vanilla", here.folder / "models/encoder/vanilla")
     rows = tiny.texts(80)
     here.pool(text for text, _ in rows)
-    here.params(recipes={"zero": {"encoder": "vanilla", "method": "zero-shot"}}, deploy="zero", select__size=10)
+    here.params(recipes={"zero": {"encoder": "vanilla", "method": "zero-shot"}, **BASELINE}, deploy="zero", select__size=10)
     (here.folder / "data/rounds").mkdir(parents=True)
     assert "zero needs none" in here.split()
     for name, words in (("finetune", ["zero"]), ("predict", []), ("select", [])):
         run(here.folder, name, *words)
     assert len(here.rows("data/queue/next.csv")) == 10
     assert "import a random round before them" in here.command("next", "warm.csv")
-    assert "there are no labels yet" in CliRunner().invoke(baseline.main, []).output
+    assert "there are no labels yet" in CliRunner().invoke(finetune.main, ["baseline"]).output
     here.round("01", {text: label for text, label in rows[:40]})
     assert "40 labels of 40 texts" in here.split()
     here.params(deploy="baseline")

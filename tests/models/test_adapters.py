@@ -17,7 +17,7 @@ from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract
 from labelrounds.measures import scores
 from labelrounds.methods import jobs
-from labelrounds.models import adapters, base_models, runtime
+from labelrounds.models import adapters, base_models
 from tests import tiny
 from tests.conftest import ENVIRONMENT
 from tests.graph import ROOT
@@ -27,10 +27,10 @@ TASK = Task("multi-class", tuple(sorted(tiny.TOPICS)))
 ADAPTERS = {"r": 8, "alpha": 16, "dropout": 0.1, "targets": [], "four_bit": False}
 MAKE = """
 from pathlib import Path
-from labelrounds import methods, params, runtime
+from labelrounds.core import params
+from labelrounds.methods import jobs
 settings = params.load()
-machine = runtime.start(settings.seed, 1, "fp32", 32)
-methods.make(methods.Job("it", settings.recipes["it"], settings, Path("train.csv"), Path("valid.csv"), Path("scratch"), Path("made"), machine))
+jobs.make_labeler(jobs.Job("it", settings.recipes["it"], settings, Path("train.csv"), Path("valid.csv"), Path("scratch"), Path("made")))
 """
 
 
@@ -47,6 +47,7 @@ def recipe(here: SmallProject, kind: str, **values) -> None:
     base_models.bring(str(tiny.model(here.folder / "source", kind)), here.folder / "models/encoder/vanilla")
     here.params(
         recipes={"it": {"encoder": "vanilla", **values}},
+        deploy="it",
         runtime__threads=1,
         runtime__precision="fp32",
         model__max_length=32,
@@ -56,9 +57,8 @@ def recipe(here: SmallProject, kind: str, **values) -> None:
 
 def make(here: SmallProject, out: str = "made") -> jobs.Job:
     settings = params.load()
-    machine = runtime.start(settings.seed, 1, "fp32", 32)
-    job = jobs.Job("it", settings.recipes["it"], settings, Path("train.csv"), Path("valid.csv"), Path(f"scratch-{out}"), Path(out), machine)
-    jobs.make(job)
+    job = jobs.Job("it", settings.recipes["it"], settings, Path("train.csv"), Path("valid.csv"), Path(f"scratch-{out}"), Path(out))
+    jobs.make_labeler(job)
     return job
 
 

@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests import tiny, verify
-from tests.conftest import ENVIRONMENT, ROOT, Project, clone
+from tests.conftest import BASELINE, ENVIRONMENT, ROOT, Project, clone
 
 ORDER = ["base", "split", "finetune@adapted", "evaluate@adapted"]
 LOCK = """
@@ -250,20 +250,20 @@ def test_a_stage_of_the_real_pipeline_that_draws_without_a_seed_is_named(tmp_pat
         adapt__epochs=1,
         adapt__head_steps=1,
         finetune__epochs=1,
-        recipes={},
+        recipes=BASELINE,
         deploy="baseline",
     )
     # The last two stages would only add time: neither comes before the guilty one.
     pipeline = project.read("dvc.yaml")
     project.write("dvc.yaml", pipeline[: pipeline.index("\n  predict:\n")])
     project.run("dvc", "add", "-q", "data/pool.csv")
-    script = project.read("stages/baseline.py")
-    seedless = '    (labelers.ROOT / "baseline" / "note.txt").write_text(str(__import__("random").random()))\n'
-    project.write("stages/baseline.py", script.replace("    click.echo(", seedless + "    click.echo("))
+    script = project.read("labelrounds/methods/tfidf.py")
+    seedless = '    (job.out / "note.txt").write_text(str(__import__("random").random()))\n'
+    project.write("labelrounds/methods/tfidf.py", script.replace("    return f", seedless + "    return f"))
     project.commit("a stage without a seed")
     done = run_verify(project)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "First difference: baseline\n" in done.stdout
+    assert "First difference: finetune@baseline\n" in done.stdout
     assert "made other bytes from the same inputs" in done.stdout
     assert "files: models/labeler/baseline/note.txt\n" in done.stdout
     for stage in ("base", "split", "adapt"):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labelrounds.core import files, params
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task, labels_of
@@ -19,7 +21,7 @@ from labelrounds.pool.identity import text_id
 from labelrounds.report import formats, render, sections
 from tests import browser, small
 from tests.graph import ROOT
-from tests.small import SmallProject
+from tests.small import PROPERTY, SmallProject
 
 HOSTILE = [
     "<script>alert('one')</script> & \"quotes\"",
@@ -104,7 +106,6 @@ def measured(folder: Path, task: Task, n: int = 60, seed: int = 0, texts: list[s
             files.write_json(f"metrics/{name}.json", {"test": side, "valid": side})
             rows = scores.per_label(gold, said, probabilities, task)
             files.write_csv(f"metrics/{name}/labels.csv", list(rows[0]), (row.values() for row in rows))
-            files.write_csv(f"metrics/{name}/confusion.csv", *scores.confusion(gold, said, task))
             bins = [(kind, number, 5, f"{number / 12:.6f}", f"{number / 13:.6f}") for kind in ("raw", "calibrated") for number in range(1, 13)]
             files.write_csv(f"metrics/{name}/reliability.csv", ["scores", "bin", "n", "confidence", "right"], bins)
             files.write_csv(
@@ -344,7 +345,7 @@ def test_what_is_not_there_yet_is_said_in_one_line_each(tmp_path) -> None:
         "data/snapshots",
         "metrics/NAME.json",
         "labels.csv",
-        "confusion.csv",
+        "confusions",
         "reliability.csv",
         "predict.json",
         "gate.json",
@@ -398,8 +399,8 @@ def test_the_command_writes_a_copy_that_may_leave_and_overwrites_nothing_else(tm
 def test_a_studys_labeler_stands_on_the_page_when_it_is_deployed(tmp_path) -> None:
     made = small.project(tmp_path, LABELS)
     recipe = {"encoder": "vanilla", "method": "nearest"}
-    made.params(recipes={"near": recipe}, further={"far": recipe}, prompts={})
-    for deployed, shown in (("near", ("near", "baseline")), ("baseline", ("near", "baseline")), ("far", ("near", "far", "baseline"))):
+    made.params(recipes={"near": recipe}, further={"far": recipe}, prompts={}, deploy="near")
+    for deployed, shown in (("near", ("near",)), ("far", ("near", "far"))):
         made.params(deploy=deployed)
         with contextlib.chdir(tmp_path):
             assert render.project_of(params.load(), True).labelers == shown
@@ -455,3 +456,20 @@ def contrast(one: str, other: str) -> float:
 
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
+
+
+@PROPERTY
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=40))
+def test_the_confusion_counts_every_text_once(pairs: list[tuple[int, int]]) -> None:
+    task = Task(MULTI_CLASS, ("a", "b", "c"))
+    said = [{"gold": task.labels[one], "predicted": task.labels[other]} for one, other in pairs]
+    counts = sections.confusion(said, task)["counts"]
+    assert counts == [[pairs.count((i, j)) for j in range(3)] for i in range(3)]
+
+
+def test_for_several_labels_the_confusion_is_one_of_yes_and_no_per_label() -> None:
+    task = Task(MULTI_LABEL, ("good", "bad"))
+    said = [{"gold": "good", "predicted": "good"}, {"gold": "good;bad", "predicted": "bad"}, {"gold": "-", "predicted": "bad"}]
+    rows = sections.confusion(said, task)["rows"]
+    assert rows[0] == {"label": "good", "hits": 1, "false_alarms": 0, "misses": 1, "rightly_not": 1}
+    assert rows[1] == {"label": "bad", "hits": 1, "false_alarms": 1, "misses": 0, "rightly_not": 1}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests import tiny
-from tests.conftest import ENVIRONMENT, Project, clone
+from tests.conftest import BASELINE, ENVIRONMENT, Project, clone
 
 pytestmark = pytest.mark.slow
 
@@ -33,14 +33,14 @@ SMALL = {
     "select__candidates": 40,
     "unlabelled__size": 100,
     # What other methods do is tested stage by stage; two recipes beside each other are the demo's.
-    "recipes": {"adapted": {"encoder": "adapted", "method": "supervised"}},
+    "recipes": {"adapted": {"encoder": "adapted", "method": "supervised"}, **BASELINE},
 }
 EVERY_ROUND = [
     "split",
     "finetune@adapted",
-    "baseline",
     "evaluate@adapted",
-    "evaluate_baseline",
+    "finetune@baseline",
+    "evaluate@baseline",
     "predict",
     "gate",
     "agreement",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny
+from tests.conftest import BASELINE
 from tests.stages.test_end_to_end import EVERY_ROUND, fill_in, new_project, stages_run, table
 
 pytestmark = pytest.mark.slow
@@ -18,7 +19,7 @@ def test_before_any_label_repro_says_how_to_begin_and_the_draw_begins_it(tmp_pat
     assert "labelrounds draw 200" in project.run("labelrounds", "init", "--pool", str(pool)).stdout
     failed = project.run("dvc", "repro", code=None)
     assert failed.returncode != 0 and "labelrounds draw 200" in failed.stdout + failed.stderr
-    project.params(task__labels=sorted(tiny.TOPICS), deploy="baseline", recipes={})
+    project.params(task__labels=sorted(tiny.TOPICS), deploy="baseline", recipes=BASELINE)
     assert "labelrounds import first.csv" in project.run("labelrounds", "draw", "80", "first.csv").stdout
     fill_in(project.folder / "first.csv", answers)
     project.run("labelrounds", "import", "first.csv")

@@ -111,7 +111,7 @@ def predictions(project: Project) -> list[dict[str, Any]]:
 def based(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A clone in which the baseline is trained, measured and deployed: no torch anywhere."""
     project = set_up(clone(tmp_path_factory.mktemp("baseline") / "project"))
-    for name in (["baseline"], ["evaluate", "baseline"], ["predict"], ["gate"], ["select"]):
+    for name in (["finetune", "baseline"], ["evaluate", "baseline"], ["predict"], ["gate"], ["select"]):
         run(project.folder, *name)
     return project
 
@@ -143,8 +143,6 @@ def assert_measured(project: Project, name: str, multi_label: bool = False, meth
     told = json.loads(project.read(f"data/evaluated/{name}.json"))
     folder = files.folder_digests(project.folder / f"metrics/{name}")
     assert told == {f"{name}.json": files.sha256(project.folder / f"metrics/{name}.json"), **folder}, "what the report depends on"
-    counts = [int(row["count"]) for row in csv_rows(project, f"metrics/{name}/confusion.csv")]
-    assert sum(counts) == len(rows) * (len(LABELS) if multi_label else 1)
     return metrics
 
 
@@ -358,7 +356,7 @@ def test_a_damaged_labeler_stops_every_stage_that_reads_it(based: Project, tmp_p
 @pytest.mark.slow
 def test_multi_label_goes_all_the_way_with_the_baseline(project: Project) -> None:
     set_up(project, multi_label=True)
-    for name in (["baseline"], ["evaluate", "baseline"], ["predict"], ["gate"]):
+    for name in (["finetune", "baseline"], ["evaluate", "baseline"], ["predict"], ["gate"]):
         run(project.folder, *name)
     assert_measured(project, "baseline", multi_label=True)
     assert_predicted(project, "labels")
@@ -385,7 +383,16 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("transformer")
     project = set_up(clone(folder / "project"))
     project.params(model__base=str(tiny.model(folder / "source")), deploy="adapted", select__strategy="entropy-coreset")
-    stages = ["base", "adapt", "finetune adapted", "finetune vanilla", "baseline", "evaluate adapted", "evaluate vanilla", "evaluate baseline"]
+    stages = [
+        "base",
+        "adapt",
+        "finetune adapted",
+        "finetune vanilla",
+        "finetune baseline",
+        "evaluate adapted",
+        "evaluate vanilla",
+        "evaluate baseline",
+    ]
     project.said = {name: run(project.folder, *name.split()) for name in [*stages, "predict", "gate", "select"]}
     return project
 

@@ -11,7 +11,7 @@ from labelrounds.core.task import Task
 from labelrounds.measures import snapshots, stopping
 from labelrounds.measures.snapshots import Snapshot
 from labelrounds.pool.identity import text_id
-from stages import agreement, baseline, evaluate, predict, stop
+from stages import agreement, evaluate, finetune, predict, stop
 from tests import tiny
 from tests.small import LABELS, SmallProject, project
 
@@ -93,7 +93,7 @@ def test_the_stop_set_stays_nearly_the_same_when_texts_are_labelled() -> None:
 def loop(made: SmallProject) -> str:
     """Everything that `dvc repro` runs here, with the linear baseline; returns what `stop` says."""
     made.split()
-    made.made(baseline)
+    made.made(finetune, "baseline")
     made.made(evaluate, "baseline")
     made.made(predict)
     made.made(agreement)

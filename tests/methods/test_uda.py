@@ -10,60 +10,60 @@ from hypothesis import strategies as st
 
 from labelrounds.core import files
 from labelrounds.core.task import Task
-from labelrounds.methods import consistency
+from labelrounds.methods import uda
 from tests.conftest import Project
-from tests.methods.test_self_training import card_of, copied, killed_at, ready, run, taught  # noqa: F401  (fixtures)
+from tests.methods.test_ust import card_of, copied, killed_at, ready, run, taught  # noqa: F401  (fixtures)
 from tests.small import PROPERTY
 from tests.stages.test_models import assert_measured, csv_rows
 
 SHARES = st.lists(st.integers(0, 50), min_size=2, max_size=8).filter(any).map(lambda counts: np.asarray(counts) / sum(counts))
 
 
-@given(st.sampled_from(consistency.SCHEDULES), st.integers(2, 100), st.floats(0, 1), st.floats(0, 1))
+@given(st.sampled_from(uda.SCHEDULES), st.integers(2, 100), st.floats(0, 1), st.floats(0, 1))
 @PROPERTY
 def test_the_threshold_rises_from_chance_to_one(schedule: str, outcomes: int, one: float, other: float) -> None:
-    early, late = (consistency.signal_threshold(schedule, done, outcomes) for done in sorted((one, other)))
+    early, late = (uda.signal_threshold(schedule, done, outcomes) for done in sorted((one, other)))
     assert 1 / outcomes - 1e-9 <= early <= late <= 1 + 1e-9
 
 
 @pytest.mark.parametrize("outcomes", [2, 6])
 def test_exp_releases_the_labels_last_and_log_first(outcomes: int) -> None:
     for done in (0.1, 0.5, 0.9):
-        exp, linear, log = (consistency.signal_threshold(name, done, outcomes) for name in ("exp", "linear", "log"))
+        exp, linear, log = (uda.signal_threshold(name, done, outcomes) for name in ("exp", "linear", "log"))
         assert exp < linear < log
-    assert consistency.signal_threshold("linear", 0.5, 2) == 0.75
-    assert consistency.signal_threshold("none", 0.0, outcomes) == 1
-    assert consistency.signal_threshold("exp", 0.5, 2) == pytest.approx(0.5 * np.exp(-2.5) + 0.5)
-    assert consistency.signal_threshold("log", 0.5, 2) == pytest.approx(0.5 * (1 - np.exp(-2.5)) + 0.5)
+    assert uda.signal_threshold("linear", 0.5, 2) == 0.75
+    assert uda.signal_threshold("none", 0.0, outcomes) == 1
+    assert uda.signal_threshold("exp", 0.5, 2) == pytest.approx(0.5 * np.exp(-2.5) + 0.5)
+    assert uda.signal_threshold("log", 0.5, 2) == pytest.approx(0.5 * (1 - np.exp(-2.5)) + 0.5)
 
 
 @given(SHARES, st.floats(0, 1))
 @PROPERTY
 def test_the_guard_is_silent_where_nothing_changed_and_wakes_where_one_label_takes_all(reference: np.ndarray, limit: float) -> None:
-    assert consistency.swallowing(reference, reference, limit) is None
+    assert uda.swallowing(reference, reference, limit) is None
     for label in range(len(reference)):
         everything = np.eye(len(reference))[label]
-        found = consistency.swallowing(everything, reference, limit)
+        found = uda.swallowing(everything, reference, limit)
         assert found == (label if limit > 0 and reference[label] < 1 else None)
 
 
 def test_a_label_that_rightly_holds_most_texts_wakes_no_guard() -> None:
-    assert consistency.swallowing(np.asarray([0.93, 0.07]), np.asarray([0.9, 0.1]), 0.5) is None
-    assert consistency.swallowing(np.asarray([0.96, 0.04]), np.asarray([0.9, 0.1]), 0.5) == 0
-    assert consistency.swallowing(np.asarray([0.4, 0.6]), np.asarray([0.5, 0.5]), 0.5) is None
+    assert uda.swallowing(np.asarray([0.93, 0.07]), np.asarray([0.9, 0.1]), 0.5) is None
+    assert uda.swallowing(np.asarray([0.96, 0.04]), np.asarray([0.9, 0.1]), 0.5) == 0
+    assert uda.swallowing(np.asarray([0.4, 0.6]), np.asarray([0.5, 0.5]), 0.5) is None
 
 
 def test_shares_count_texts_without_a_label_too() -> None:
     decided = np.asarray([[1, 1], [0, 1], [0, 0], [0, 0]])
-    assert consistency.label_shares(decided).tolist() == [0.25, 0.5, 0.5]
+    assert uda.label_shares(decided).tolist() == [0.25, 0.5, 0.5]
 
 
 def test_the_report_says_why_the_supervised_model_was_kept() -> None:
     task = Task("multi-class", ("a", "b"))
 
     def told(*epochs: float) -> dict:
-        shares = [[1.0, 0.0, 0.0] if score == consistency.COLLAPSED else [0.5, 0.5, 0.0] for score in epochs]
-        return consistency.report(consistency.Outcome(0.6, list(epochs), [0.4, 0.6, 0.0], shares, 0.02), task)
+        shares = [[1.0, 0.0, 0.0] if score == uda.COLLAPSED else [0.5, 0.5, 0.0] for score in epochs]
+        return uda.report(uda.Outcome(0.6, list(epochs), [0.4, 0.6, 0.0], shares, 0.02), task)
 
     assert told(0.5, 0.7)["chosen"] == "epoch 2" and not told(0.5, 0.7)["fell_back"]
     assert told(0.5, 0.61)["fell_back"] and told(0.5, 0.61)["standard_error"] == 0.02, "less than one standard error may be chance"
@@ -84,10 +84,10 @@ def test_consistency_is_nothing_between_equals_and_pulls_the_copy_alone(multi_la
 
     torch.manual_seed(1)
     one = torch.randn(8, 4, requires_grad=True)
-    equal = consistency.consistency_loss(one * 5, one.detach() * 5, 1.0, 0.0, multi_label)
+    equal = uda.consistency_loss(one * 5, one.detach() * 5, 1.0, 0.0, multi_label)
     assert float(equal) == pytest.approx(0, abs=1e-5)
     other = torch.randn(8, 4, requires_grad=True)
-    loss = consistency.consistency_loss(one, other, 0.4, 0.0, multi_label)
+    loss = uda.consistency_loss(one, other, 0.4, 0.0, multi_label)
     loss.backward()
     assert loss.item() > 0.01 and one.grad is None and other.grad.abs().sum() > 0, "no gradient flows into the original"
 
@@ -99,9 +99,9 @@ def test_texts_of_which_the_model_is_not_sure_do_not_count(multi_label: bool) ->
 
     original = torch.tensor([[0.1, 0.0], [9.0, -9.0]])
     copy = torch.tensor([[5.0, -5.0], [0.0, 0.0]], requires_grad=True)
-    consistency.consistency_loss(original, copy, 0.4, 0.8, multi_label).backward()
+    uda.consistency_loss(original, copy, 0.4, 0.8, multi_label).backward()
     assert (copy.grad[0] == 0).all() and (copy.grad[1] != 0).all()
-    assert float(consistency.consistency_loss(original / 3, copy.detach(), 0.4, 1.0, multi_label)) == 0, "nobody is that sure"
+    assert float(uda.consistency_loss(original / 3, copy.detach(), 0.4, 1.0, multi_label)) == 0, "nobody is that sure"
 
 
 @pytest.mark.slow
@@ -111,7 +111,7 @@ def test_the_divergence_is_that_of_the_sharpened_target() -> None:
     original, copy = torch.tensor([[1.0, 0.0, -1.0]]), torch.tensor([[0.2, 0.3, 0.1]])
     target, found = (original / 0.5).softmax(-1)[0].numpy(), copy.softmax(-1)[0].numpy()
     expected = float((target * np.log(target / found)).sum())
-    assert float(consistency.consistency_loss(original, copy, 0.5, 0.0, False)) == pytest.approx(expected, rel=1e-5)
+    assert float(uda.consistency_loss(original, copy, 0.5, 0.0, False)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.slow
@@ -121,14 +121,14 @@ def test_annealing_holds_back_texts_that_the_model_is_sure_of() -> None:
     task = Task("multi-class", ("a", "b"))
     logits = torch.tensor([[3.0, 0.0], [0.2, 0.0]], requires_grad=True)
     labels, weights = torch.tensor([0, 0]), torch.ones(2)
-    consistency.supervised_loss(logits, labels, weights, 0.7, task).backward()
+    uda.supervised_loss(logits, labels, weights, 0.7, task).backward()
     assert (logits.grad[0] == 0).all() and (logits.grad[1] != 0).all()
-    whole = consistency.supervised_loss(logits, labels, weights, 1.0, task)
+    whole = uda.supervised_loss(logits, labels, weights, 1.0, task)
     assert whole.item() == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item())
-    assert consistency.supervised_loss(logits, labels, weights, 0.5, task).item() == 0
+    assert uda.supervised_loss(logits, labels, weights, 0.5, task).item() == 0
     many = Task("multi-label", ("a", "b"))
     logits = torch.tensor([[3.0, 0.1]], requires_grad=True)
-    consistency.supervised_loss(logits, torch.tensor([[1.0, 1.0]]), weights, 0.7, many).backward()
+    uda.supervised_loss(logits, torch.tensor([[1.0, 1.0]]), weights, 0.7, many).backward()
     assert logits.grad[0, 0] == 0 and logits.grad[0, 1] != 0
 
 
@@ -160,9 +160,9 @@ def test_consistency_training_that_is_killed_anywhere_gives_the_same_bytes(taugh
     moments = [
         (classifier, "each_loss", 3),
         (classifier, "new", 2),
-        (consistency, "consistency_loss", 2),
-        (consistency, "swallowing", 1),
-        (consistency, "consistency_loss", 3),
+        (uda, "consistency_loss", 2),
+        (uda, "swallowing", 1),
+        (uda, "consistency_loss", 3),
         (transformer, "save", 1),
     ]
     for module, name, at in moments:
@@ -175,7 +175,7 @@ def test_consistency_training_that_is_killed_anywhere_gives_the_same_bytes(taugh
 def test_where_every_epoch_collapses_the_supervised_model_stands_in(taught: Project, tmp_path: Path) -> None:  # noqa: F811
     project = copied(taught, tmp_path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(consistency, "swallowing", lambda found, reference, limit: 0)
+        patch.setattr(uda, "swallowing", lambda found, reference, limit: 0)
         said = run(project.folder, "finetune", "uda")
     told = card_of(project, "uda")["training"]
     assert told["chosen"] == "supervised: collapsed in every epoch" and told["collapsed_epochs"] == 2 and "by supervised: collapsed" in said

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelrounds.core import files
-from labelrounds.methods import self_training
+from labelrounds.methods import ust
 from tests import tiny
 from tests.conftest import Project, clone
 from tests.small import FEWER, PROPERTY
@@ -42,7 +42,7 @@ any_passes = st.builds(
 @given(any_passes, st.booleans())
 @PROPERTY
 def test_disagreement_is_between_0_and_1_however_many_labels_there_are(passes: np.ndarray, multi_label: bool) -> None:
-    found = self_training.bald(passes, multi_label)
+    found = ust.bald(passes, multi_label)
     assert found.shape == passes.shape[1:2]
     assert (found >= 0).all() and (found <= 1).all(), "1 - BALD, the preference for easy texts, is never negative"
 
@@ -50,10 +50,10 @@ def test_disagreement_is_between_0_and_1_however_many_labels_there_are(passes: n
 @pytest.mark.parametrize("k", [2, 3, 6, 77])
 def test_passes_that_are_sure_of_different_labels_disagree_wholly_and_equal_ones_not_at_all(k: int) -> None:
     at_odds = np.eye(k)[:, None, :]
-    assert self_training.bald(at_odds, False) == pytest.approx([1.0]), "in nats this is ln k, above 1 from three labels on"
+    assert ust.bald(at_odds, False) == pytest.approx([1.0]), "in nats this is ln k, above 1 from three labels on"
     unsure = np.full((k, 1, k), 1 / k)
-    assert self_training.bald(unsure, False) == pytest.approx([0.0], abs=1e-9), "passes that are all unsure agree"
-    assert self_training.bald(np.stack([np.ones((1, k)), np.zeros((1, k))]), True) == pytest.approx([1.0])
+    assert ust.bald(unsure, False) == pytest.approx([0.0], abs=1e-9), "passes that are all unsure agree"
+    assert ust.bald(np.stack([np.ones((1, k)), np.zeros((1, k))]), True) == pytest.approx([1.0])
 
 
 @given(any_passes, st.booleans(), st.integers(1, 8), st.sampled_from(["easy", "hard"]), st.integers(0, 99))
@@ -61,14 +61,14 @@ def test_passes_that_are_sure_of_different_labels_disagree_wholly_and_equal_ones
 def test_a_draw_holds_each_text_once_and_of_each_label_what_there_is_up_to_the_number_asked_for(
     passes: np.ndarray, multi_label: bool, per_label: int, how: str, seed: int
 ) -> None:
-    pseudo = self_training.pseudo_labels(passes, multi_label)
-    disagreement = self_training.bald(passes, multi_label)
-    chosen = self_training.draw(disagreement, pseudo, per_label, how, np.random.default_rng(seed))
+    pseudo = ust.pseudo_labels(passes, multi_label)
+    disagreement = ust.bald(passes, multi_label)
+    chosen = ust.draw(disagreement, pseudo, per_label, how, np.random.default_rng(seed))
     assert chosen.tolist() == sorted(set(chosen.tolist()))
     for group in (*pseudo.T.astype(bool), ~pseudo.any(axis=1)):
         assert group[chosen].sum() >= min(per_label, group.sum()), "a label that no text got gives none, and stops nothing"
         assert multi_label or group[chosen].sum() <= per_label
-    again = self_training.draw(disagreement, pseudo, per_label, how, np.random.default_rng(seed))
+    again = ust.draw(disagreement, pseudo, per_label, how, np.random.default_rng(seed))
     assert again.tolist() == chosen.tolist()
 
 
@@ -76,7 +76,7 @@ def test_a_draw_holds_each_text_once_and_of_each_label_what_there_is_up_to_the_n
 def test_easy_prefers_texts_on_which_the_passes_agree_and_hard_those_on_which_they_do_not(how: str, preferred: int) -> None:
     disagreement = np.repeat([0.02, 0.6], 500)
     pseudo = np.tile([[1, 0]], (1000, 1))
-    chosen = self_training.draw(disagreement, pseudo, 100, how, np.random.default_rng(1))
+    chosen = ust.draw(disagreement, pseudo, 100, how, np.random.default_rng(1))
     counts = np.bincount(chosen // 500, minlength=2)
     assert counts[preferred] > 1.7 * counts[1 - preferred] and counts[1 - preferred] > 0
 
@@ -84,8 +84,8 @@ def test_easy_prefers_texts_on_which_the_passes_agree_and_hard_those_on_which_th
 @given(any_passes, st.booleans())
 @PROPERTY
 def test_weights_are_positive_and_one_on_average(passes: np.ndarray, multi_label: bool) -> None:
-    pseudo = self_training.pseudo_labels(passes, multi_label)
-    weights = self_training.confidence_weights(passes, pseudo, multi_label)
+    pseudo = ust.pseudo_labels(passes, multi_label)
+    weights = ust.confidence_weights(passes, pseudo, multi_label)
     assert weights.shape == (pseudo.shape if multi_label else pseudo.shape[:1])
     assert (weights > 0).all() and weights.mean() == pytest.approx(1)
 
@@ -95,17 +95,17 @@ def test_a_weight_comes_from_the_variance_of_the_predicted_label_not_of_the_firs
     one = [[0.10, 0.5, 0.40], [0.10, 0.9, 0.00]]
     other = [[0.05, 0.7, 0.25], [0.25, 0.7, 0.05]]
     passes = np.stack([one, other], axis=1)
-    pseudo = self_training.pseudo_labels(passes, False)
+    pseudo = ust.pseudo_labels(passes, False)
     assert pseudo.argmax(axis=1).tolist() == [1, 1]
-    weights = self_training.confidence_weights(passes, pseudo, False)
+    weights = ust.confidence_weights(passes, pseudo, False)
     assert weights[1] > weights[0]
 
 
 def test_the_chosen_model_is_the_last_that_was_kept() -> None:
     models = (("teacher", 0.5, True), ("student 1", 0.7, True), ("student 2", 0.71, False))
-    found = [self_training.Candidate(name, valid, 1, {}, kept) for name, valid, kept in models]
-    assert self_training.chosen(found).name == "student 1"
-    told = self_training.report(found)
+    found = [ust.Candidate(name, valid, 1, {}, kept) for name, valid, kept in models]
+    assert ust.chosen(found).name == "student 1"
+    told = ust.report(found)
     assert told["chosen"] == "student 1" and told["teacher"] == {"valid_f1_macro": 0.5, "epochs": 1}
 
 
@@ -209,7 +209,7 @@ def test_self_training_that_is_killed_anywhere_gives_the_same_bytes(taught: Proj
         (classifier, "new", 2),
         (np, "save", 2),
         (classifier, "each_loss", 2),
-        (self_training, "report", 1),
+        (ust, "report", 1),
         (transformer, "save", 1),
     ]
     assert steps > 3
