@@ -245,7 +245,7 @@ def test_own_parameters_of_a_server_are_passed_on_as_plain_values(here: SmallPro
 def test_a_recipe_names_an_encoder_that_somebody_brings(here: SmallProject) -> None:
     here.params(recipes={"big": {"encoder": "llma", "method": "supervised"}}, further={}, bases={"llama": "hf:some/model@main"})
     assert 'the encoder of the recipe big is "llma". Did you mean "llama"?' in error()
-    here.params(recipes={"big": {"encoder": "llama", "method": "supervised"}})
+    here.params(recipes={"big": {"encoder": "llama", "method": "supervised"}}, deploy="big")
     assert params.load().recipes["big"].encoder == "llama"
     here.params(bases={"adapted": "hf:some/model@main"})
     assert 'the name "adapted" in bases' in error()

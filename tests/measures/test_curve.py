@@ -17,6 +17,7 @@ from labelrounds.models import base_models
 from labelrounds.report import plots
 from studies.learning_curve import curve as study
 from tests import tiny
+from tests.conftest import BASELINE
 from tests.small import PROPERTY, SmallProject, project
 from tests.stages.test_models import Killed
 
@@ -163,7 +164,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallProject:
     made.round("01", dict(rows[:60]))
     made.round("02", dict(rows[60:70]))
     made.params(
-        recipes={"vanilla": {"encoder": "vanilla", "method": "supervised"}, "zero": {"encoder": "vanilla", "method": "zero-shot"}},
+        recipes={"vanilla": {"encoder": "vanilla", "method": "supervised"}, "zero": {"encoder": "vanilla", "method": "zero-shot"}, **BASELINE},
         learning_curve={"sizes": [10, 20], "seeds": [1, 2], "recipes": ["baseline"], "against": "baseline"},
         model__max_length=32,
         runtime__threads=1,

@@ -61,7 +61,7 @@ def test_nearer_neighbours_weigh_more() -> None:
 def test_zero_shot_ranks_labels_by_their_similarity(seed: int, multi_label: bool) -> None:
     draw = np.random.default_rng(seed)
     described, texts = unit(draw.normal(size=(4, 6))), unit(draw.normal(size=(5, 6)))
-    weights, bias = zero_shot.head(described, MULTI if multi_label else TASK)
+    weights, bias = zero_shot.head(described, MULTI if multi_label else TASK, 20.0)
     similarity = texts @ described[:3].T
     logits = texts @ weights.T + bias
     assert (np.argsort(logits, axis=1) == np.argsort(similarity, axis=1)).all()

@@ -69,7 +69,7 @@ def f1_on_valid(job: jobs.Job) -> float:
 
 
 def test_a_recipes_own_finetune_goes_before_the_section_and_keeps_the_rest(here: SmallProject) -> None:
-    here.params(recipes={"it": {"encoder": "vanilla", "method": "supervised", "finetune": {"learning_rate": 0.003, "lora": ADAPTERS}}})
+    here.params(recipes={"it": {"encoder": "vanilla", "method": "supervised", "finetune": {"learning_rate": 0.003, "lora": ADAPTERS}}}, deploy="it")
     settings = params.load()
     found = settings.finetune_of(settings.recipes["it"])
     assert (found.learning_rate, found.lora.r, found.lora.targets) == (0.003, 8, ())

@@ -7,6 +7,7 @@ import pytest
 
 from labelrounds.people.results import table
 from labelrounds.pool.identity import text_id
+from tests.conftest import BASELINE
 from tests.small import SmallProject, project, sentences
 
 POOL = sentences(12)
@@ -61,7 +62,7 @@ def test_before_any_result_results_say_so(here: SmallProject) -> None:
 
 
 def test_results_show_each_labeler_and_mark_the_deployed_one(here: SmallProject) -> None:
-    here.params(recipes={"adapted": {"encoder": "adapted", "method": "supervised"}})
+    here.params(recipes={"adapted": {"encoder": "adapted", "method": "supervised"}, **BASELINE})
     for name, f1 in (("adapted", 0.75), ("baseline", 0.5)):
         ci95 = {"f1_macro": [f1 - 0.125, f1 + 0.125]} if name == "adapted" else None  # the baseline is as an older version measured it
         test = {"n": 40, "f1_macro": f1, "f1_micro": f1, "accuracy": f1, "f1": {"good": f1, "bad": f1, "other": None}}
@@ -80,7 +81,7 @@ def test_results_show_each_labeler_and_mark_the_deployed_one(here: SmallProject)
 
 def test_a_studys_labelers_stand_beside_those_of_the_loop_unless_they_were_measured_on_other_texts(here: SmallProject) -> None:
     recipe = {"encoder": "vanilla", "method": "nearest"}
-    here.params(recipes={"adapted": recipe}, further={"old": recipe, "near": recipe}, prompts={}, deploy="adapted")
+    here.params(recipes={"adapted": recipe, **BASELINE}, further={"old": recipe, "near": recipe}, prompts={}, deploy="adapted")
     for name, fingerprint in (("adapted", "now"), ("near", "now"), ("old", "then"), ("baseline", "now")):
         test = {
             "n": 40,
@@ -92,7 +93,7 @@ def test_a_studys_labelers_stand_beside_those_of_the_loop_unless_they_were_measu
         }
         here.write(f"metrics/{name}.json", json.dumps({"trained_on": 30, "test": test, "valid": test}))
     shown = here.command("results")
-    assert [line.split()[0] for line in shown.splitlines()[1:4]] == ["adapted", "near", "baseline"]
+    assert [line.split()[0] for line in shown.splitlines()[1:4]] == ["adapted", "baseline", "near"]
     assert "Measured on other test texts, so not shown: old." in shown
 
 
