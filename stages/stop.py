@@ -11,7 +11,7 @@ from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import Command
 from labelrounds.measures import snapshots, stopping
 from labelrounds.pool import predictions
-from labelrounds.rounds import record
+from labelrounds.rounds import record, vote
 
 
 @click.command(cls=Command)
@@ -42,7 +42,7 @@ def main() -> None:
 
 def read_now(rows, settings, task):
     """Returns the snapshot of the model of now, from what the stages before have just made."""
-    annotations = record.deciding(record.read_all(task))
+    annotations = vote.deciding(record.read_all(task))
     taken = {a.id for a in annotations} | set(paths.HELDOUT.read_text(encoding="utf-8").split())
     train = json.loads((paths.METRICS / "split.json").read_text(encoding="utf-8"))["train"]
     stop_set = snapshots.stop_set(predictions.cells(task.column), taken)

@@ -23,7 +23,7 @@ from labelrounds.measures import label_errors
 from labelrounds.methods import classifier
 from labelrounds.models import base_models, runtime
 from labelrounds.pool.identity import near_duplicate_key
-from labelrounds.rounds import examples, record
+from labelrounds.rounds import examples, record, vote
 
 COLUMNS = ["id", "case", "label", "better", "quality", "detail"]
 
@@ -44,7 +44,7 @@ def main() -> None:
     )
     with files.unchanged(paths.ROUNDS), scratch("suspects", [paths.TRAIN, paths.VALID, encoder], used) as folder:
         train, valid = examples.read(paths.TRAIN, task), examples.read(paths.VALID, task)
-        annotations = record.deciding(record.read_all(task))
+        annotations = vote.deciding(record.read_all(task))
         rows = ties(annotations, task)
         if settings.suspects.judge != "none":
             judged = label_errors.judge(train.gold, out_of_fold(train, valid, encoder, settings, task, folder), task.multi_label)
@@ -119,13 +119,13 @@ def doubted(train, judged, task, answered):
 
 def ties(annotations, task):
     """Returns a row for every text that is without a label because people are split evenly."""
-    tied = sorted(record.settle(annotations, task).tied.items())
+    tied = sorted(vote.settle(annotations, task).tied.items())
     return [[identity, "tie", "", "", "", f"round {name}: {' | '.join(map(task.spell, votes))}"] for identity, (name, votes) in tied]
 
 
 def contradictions(annotations, task):
     """Returns a row for every label that a later round changed, and for every one that a mere majority of people gave."""
-    verdict = record.settle(annotations, task)
+    verdict = vote.settle(annotations, task)
     votes = defaultdict(list)
     for one in annotations:
         if one.id in verdict.labels and verdict.labels[one.id].round == one.round:

@@ -33,7 +33,8 @@ def no_labels() -> UserError:
         "  labelrounds draw 200 round-01.csv\n"
         "  (fill in the label column, in a spreadsheet or a text editor)\n"
         "  labelrounds import round-01.csv\n"
-        "  dvc repro"
+        "  dvc repro\n"
+        "A labeler that needs no labels can begin before them, with `split.holdout_rounds: []` and `deploy: zero-shot` in params.yaml."
     )
 
 

@@ -9,7 +9,7 @@ from labelrounds.core.errors import UserError, at, first_of
 from labelrounds.core.task import Task
 from labelrounds.people import snapshot
 from labelrounds.pool import reader
-from labelrounds.rounds import audits, queue, record
+from labelrounds.rounds import audits, queue, record, vote
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
             "row",
         )
     texts = {a.id: a.text for a in new if a.text is not None and a.id not in in_pool}
-    learns = folder == paths.ROUNDS and record.deciding(new) and record.deciding(earlier)
+    learns = folder == paths.ROUNDS and vote.deciding(new) and vote.deciding(earlier)
     history, stale = keep_history(settings) if learns else (None, "")
     path = write_round(new, texts, task, folder)
     return Imported(folder, path, len(new), len({a.id for a in new}), known, overruled, unfilled, history, stale)

@@ -9,7 +9,7 @@ import click
 from labelrounds.core import params, paths, tables
 from labelrounds.measures import curve
 from labelrounds.pool import reader
-from labelrounds.rounds import queue, record
+from labelrounds.rounds import queue, record, vote
 
 
 def table(columns: list[str], rows: list[list[Any]]) -> str:
@@ -33,7 +33,7 @@ def show_labels(settings: params.Params) -> None:
         return
     task = settings.labelled_task()
     annotations = record.read_all(task)
-    verdict = record.settle(annotations, task)
+    verdict = vote.settle(annotations, task)
     click.echo(f"{len(annotations)} labels of {len({a.id for a in annotations})} texts; {size} texts in the pool.\n")
     per_round = [
         [name, len(part), len({a.id for a in part}), len({a.annotator for a in part})]

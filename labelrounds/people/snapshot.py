@@ -10,7 +10,7 @@ from labelrounds.labelers import contract
 from labelrounds.measures import snapshots
 from labelrounds.measures.snapshots import Snapshot
 from labelrounds.pool import predictions
-from labelrounds.rounds import record
+from labelrounds.rounds import record, vote
 
 
 class Stale(Exception):
@@ -28,7 +28,7 @@ def keep(settings: params.Params) -> Path:
 def take(settings: params.Params) -> Snapshot:
     """Returns what the model on disk knows; raises Stale where models, metrics and rounds do not belong together."""
     task = settings.labelled_task()
-    annotations = record.deciding(record.read_all(task))
+    annotations = vote.deciding(record.read_all(task))
     here = Counter(a.round for a in annotations)
     split = _json(paths.METRICS / "split.json")
     measured = {name: counts["annotations"] for name, counts in split.get("rounds", {}).items()}

@@ -16,7 +16,7 @@ from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
-from labelrounds.rounds import queue, record
+from labelrounds.rounds import queue, record, vote
 
 COLUMN = "audit"  # by it an import knows the form of an audit from that of a round
 
@@ -42,9 +42,9 @@ def drawn(task: Task) -> dict[str, Drawn]:
     }
 
 
-def checked(task: Task) -> record.Verdict:
+def checked(task: Task) -> vote.Verdict:
     """Returns what people say of the audited texts: within a file the majority, and the newest file wins."""
-    return record.settle(record.read_all(task, paths.AUDITS), task)
+    return vote.settle(record.read_all(task, paths.AUDITS), task)
 
 
 def draw(n: int, file: Path, settings: params.Params) -> tuple[int, int]:

@@ -1,14 +1,12 @@
-"""Rounds of labels: data/rounds/NN.csv, append-only, and what they say together.
+"""Rounds of labels: data/rounds/NN.csv, append-only. What they say together is decided in `vote`.
 
 A round holds `id` and/or `text`; `label`, or `labels` joined by `;`, or one 0/1 column per label; and maybe
-`annotator`, `source` and `note`. The newest round wins over older ones; within a round the majority; a tie
-leaves the text without a label. Rows with the source `opinion` decide nothing: they are second opinions, from
+`annotator`, `source` and `note`. Rows with the source `opinion` decide nothing: they are second opinions, from
 which the agreement among people is measured.
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,25 +34,6 @@ class Annotation:
     note: str
     round: str
     where: str
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """The label of one text after all rounds: which round decided, by how many annotations."""
-
-    id: str
-    labels: tuple[str, ...]
-    round: str
-    votes: int
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The labels by id, and what had to be decided: ids relabelled by a later round, and ids tied in their newest one."""
-
-    labels: dict[str, Settled]
-    relabelled: dict[str, tuple[Settled, Settled]]
-    tied: dict[str, tuple[str, tuple[tuple[str, ...], ...]]]
 
 
 def round_files(folder: str | Path = paths.ROUNDS) -> list[Path]:
@@ -191,43 +170,3 @@ def _one_hot(given: list[str], task: Task, where: str) -> tuple[str, ...]:
     if not task.multi_label and len(found) != 1:
         raise UserError(f"{where}: {len(found)} labels are marked with 1; the task is multi-class, so exactly one is expected.")
     return tuple(found)
-
-
-def deciding(annotations: Iterable[Annotation]) -> list[Annotation]:
-    """Returns the annotations that decide labels: all but second opinions."""
-    return [annotation for annotation in annotations if annotation.source != OPINION]
-
-
-def settle(annotations: Iterable[Annotation], task: Task) -> Verdict:
-    """Returns one label per text: the newest round wins; within it the majority (per label, if multi-label)."""
-    by_text: dict[str, dict[str, list[Annotation]]] = defaultdict(lambda: defaultdict(list))
-    for annotation in deciding(annotations):
-        by_text[annotation.id][annotation.round].append(annotation)
-    labels: dict[str, Settled] = {}
-    relabelled: dict[str, tuple[Settled, Settled]] = {}
-    tied: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {}
-    for identity, rounds in by_text.items():
-        for name in sorted(rounds, key=int):
-            votes = [annotation.labels for annotation in rounds[name]]
-            winner = majority(votes, task)
-            if winner is None:
-                tied[identity] = (name, tuple(votes))
-                labels.pop(identity, None)
-                continue
-            new = Settled(identity, winner, name, len(votes))
-            if identity in labels and labels[identity].labels != winner:
-                relabelled[identity] = (labels[identity], new)
-            labels[identity] = new
-            tied.pop(identity, None)
-    return Verdict(labels, relabelled, tied)
-
-
-def majority(votes: list[tuple[str, ...]], task: Task) -> tuple[str, ...] | None:
-    """Returns what most votes say, or None for a tie (multi-label: for any one label)."""
-    if not task.multi_label:
-        ranked = Counter(votes).most_common(2)
-        return None if len(ranked) > 1 and ranked[0][1] == ranked[1][1] else ranked[0][0]
-    counts = Counter(label for vote in votes for label in vote)
-    if any(2 * count == len(votes) for count in counts.values()):
-        return None
-    return tuple(label for label in task.labels if 2 * counts[label] > len(votes))

@@ -10,7 +10,7 @@ from labelrounds.core import params, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
-from labelrounds.rounds import audits, queue, record
+from labelrounds.rounds import audits, queue, record, vote
 
 
 def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], int]:
@@ -67,7 +67,7 @@ def draw_suspects(settings: params.Params) -> tuple[list[queue.Asked], int]:
     if not paths.SUSPECTS.is_file():
         raise UserError(f"{at(paths.SUSPECTS)}: there is no list of suspects yet. Run `dvc repro` first.")
     annotations = record.read_all(settings.labelled_task())
-    answered = {a.id for a in annotations if a.source == record.CORRECTION} - record.settle(annotations, settings.labelled_task()).tied.keys()
+    answered = {a.id for a in annotations if a.source == record.CORRECTION} - vote.settle(annotations, settings.labelled_task()).tied.keys()
     waiting = list(dict.fromkeys(row.cells["id"] for row in tables.rows(paths.SUSPECTS) if row.cells["id"] not in answered))
     if not waiting:
         raise UserError("no label looks wrong that has not been asked again. Run `dvc repro` for a new list.")

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from labelrounds.core.task import Task
 from labelrounds.measures import agreement
 from labelrounds.pool.identity import text_id
-from labelrounds.rounds import record
-from labelrounds.rounds.record import CORRECTION, OPINION, Annotation, settle
+from labelrounds.rounds import record, vote
+from labelrounds.rounds.record import CORRECTION, OPINION, Annotation
+from labelrounds.rounds.vote import settle
 from stages import agreement as stage
 from tests.small import FEWER, LABELS, PROPERTY, SmallProject, project, sentences
 
@@ -247,7 +248,7 @@ def test_until_answers_come_everybody_gets_the_same_texts_and_then_others(tmp_pa
 def test_the_mark_of_a_second_opinion_may_be_typed_in_any_case(tmp_path: Path) -> None:
     path = tmp_path / "01.csv"
     path.write_text("text,label,source\none,good,Opinion\n", encoding="utf-8")
-    assert record.deciding(record.read(path, CLASSES)) == []
+    assert vote.deciding(record.read(path, CLASSES)) == []
 
 
 @FEWER

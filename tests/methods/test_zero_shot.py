@@ -195,14 +195,15 @@ def test_before_the_first_label_there_is_a_queue_and_afterwards_a_test_set(here:
     here.pool(text for text, _ in rows)
     here.params(recipes={"zero": {"encoder": "vanilla", "method": "zero-shot"}, **BASELINE}, deploy="zero", select__size=10)
     (here.folder / "data/rounds").mkdir(parents=True)
-    assert "zero needs none" in here.split()
+    assert "with `split.holdout_rounds: []` and `deploy: zero-shot`" in here.wrong("split")
+    here.params(split__holdout_rounds=[])
+    assert "no labels yet, so nothing is held out" in here.split()
     for name, words in (("finetune", ["zero"]), ("predict", []), ("select", [])):
         run(here.folder, name, *words)
     assert len(here.rows("data/queue/next.csv")) == 10
     assert "import a random round before them" in here.command("next", "warm.csv")
     assert "there are no labels yet" in CliRunner().invoke(finetune.main, ["baseline"]).output
     here.round("01", {text: label for text, label in rows[:40]})
+    assert "split.holdout_rounds names no round" in here.wrong("split")
+    here.params(split__holdout_rounds=["01"])
     assert "40 labels of 40 texts" in here.split()
-    here.params(deploy="baseline")
-    (here.folder / "data/rounds/01.csv").unlink()
-    assert "there are no labels yet" in here.wrong("split")

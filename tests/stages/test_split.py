@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from labelrounds.core import params
 from labelrounds.pool.identity import near_duplicate_key, text_id
+from labelrounds.rounds import split as rules
 from labelrounds.rounds.holdout import SIDES
-from stages import split
 from tests.small import FEWER, LABELS, SmallProject, project, sentences
 
 # Twenty-four labelled texts that always are there, so that each side has texts and each label examples.
@@ -386,12 +386,24 @@ def test_a_split_that_fails_leaves_the_old_one_as_it_was(here: SmallProject) -> 
 
 
 def test_a_pool_that_changes_under_the_split_is_an_error(here: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    read_texts = split.read_texts
+    read_texts = rules.read_texts
 
     def meanwhile(*arguments):
         here.pool([*STEADY, "one more"])
         return read_texts(*arguments)
 
-    monkeypatch.setattr(split, "read_texts", meanwhile)
+    monkeypatch.setattr(rules, "read_texts", meanwhile)
     assert "data/pool.csv changed while it was being read. Nothing was written" in here.split(code=1)
     assert not (here.folder / "data/split").exists()
+
+
+def test_before_the_first_round_nothing_is_held_out_only_where_no_holdout_round_is_named(here: SmallProject) -> None:
+    (here.folder / "data/rounds/01.csv").unlink()
+    assert "there are no labels yet. Draw a first round at random" in here.wrong("split")
+    here.params(split__holdout_rounds=[], deploy="baseline")
+    assert here.split().startswith("split: no labels yet, so nothing is held out.")
+    assert here.split() == here.split()
+    assert side_of(here) == {name: [] for name in SIDES} and heldout(here) == set() and cases(here) == []
+    assert summary(here)["pool"] == 30 and summary(here)["rounds"] == {}
+    here.round("01", STEADY)
+    assert "split.holdout_rounds names no round" in here.wrong("split")

@@ -1,0 +1,202 @@
+"""The split of the labelled texts: who is on which side, what had to be decided for it, and the counts.
+
+The rule that sends a text to a side is in `holdout`, the label of each text in `vote`.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labelrounds.core import params, paths
+from labelrounds.core.errors import UserError, at, first_of, no_labels
+from labelrounds.core.task import Task
+from labelrounds.pool import reader
+from labelrounds.rounds import holdout, record, vote
+
+NEAR, NOT_IN_POOL = "near a held-out text", "not in the pool"
+Case = tuple[str, str, str, str]  # a text's id, what had to be decided, the round, more about it
+
+
+@dataclass(frozen=True)
+class Split:
+    """The labelled texts and their sides.
+
+    verdict : what people say of each text; texts : {id: text}; sides : {id: its side}
+    members : {side: [(id, what people say)]}, by id; near : ids near a held-out text, which nobody may train on
+    pool_size : texts of the pool; in_pool : ids of the labelled ones among them; heldout : ids of those that are held out
+    """
+
+    verdict: vote.Verdict
+    texts: dict[str, str]
+    sides: dict[str, str]
+    members: dict[str, list[tuple[str, vote.Settled]]]
+    near: list[str]
+    pool_size: int
+    in_pool: set[str]
+    heldout: set[str]
+
+
+def check_holdout_rounds(named: Sequence[str]) -> None:
+    """Raises a UserError unless all holdout rounds are there, one at least; before the first round, unless none is named."""
+    names = [path.stem for path in record.round_files()]
+    if not names and not named:
+        return  # a labeler that needs no labels begins: nothing is held out yet
+    if not names:
+        raise no_labels()
+    lacking = [name for name in named if name not in names]
+    if lacking or not named:
+        found = f'names round "{lacking[0]}", which is not in {at(paths.ROUNDS)}' if lacking else "names no round"
+        raise UserError(
+            f"{at(params.PATH, params.line_of('split', 'holdout_rounds'))}: split.holdout_rounds {found}; without a holdout round "
+            f'there is nothing to test on. Rounds there are: {", ".join(names)}. Name one that was drawn at random, such as ["{names[0]}"].'
+        )
+
+
+def check_examples(annotations: Sequence[record.Annotation], task: Task) -> None:
+    """Raises a UserError if a label has a single example in all rounds: it can be learnt or tested, not both."""
+    settled = vote.settle(annotations, task).labels
+    examples = Counter(label for one in settled.values() for label in one.labels)
+    places = {label: a.where for a in reversed(annotations) if a.id in settled for label in a.labels if label in settled[a.id].labels}
+    problems = [
+        f'{places[label]}: the label "{label}" has only one example in all rounds; two or more are '
+        "needed to learn it and to test it. Label another text with it, or take it out of task.labels."
+        for label in task.labels
+        if examples[label] == 1
+    ]
+    if problems:
+        raise first_of(problems, "label")
+
+
+def draw(annotations: Sequence[record.Annotation], task: Task, rule: params.Split, data: params.Data) -> Split:
+    """Returns the split of the annotated texts; an id that neither the pool nor a round has a text for is a UserError."""
+    # Membership of validation and test comes from the holdout rounds alone; a later round may correct a label.
+    first = vote.settle((a for a in annotations if a.round in rule.holdout_rounds), task)
+    verdict = vote.settle(annotations, task)
+    texts, pool_size, grouped = read_texts(annotations, data)
+    held = holdout.draw(
+        texts.values(),
+        {identity: texts[identity] for identity in first.labels},
+        lambda: reader.stream(data.pool, data.text_column) if grouped else (),
+        rule.salt,
+        rule.valid,
+        rule.test,
+    )
+    sides = {identity: held.side(text) for identity, text in texts.items()}
+    members, near = assign(sides, first, verdict)
+    in_pool, heldout = read_heldout(data, texts, held)
+    return Split(verdict, texts, sides, members, near, pool_size, in_pool, heldout)
+
+
+def read_texts(annotations: Sequence[record.Annotation], data: params.Data) -> tuple[dict[str, str], int, bool]:
+    """Returns ({id: text} of all labelled texts, from the rounds and the pool; the pool's size; whether it has groups)."""
+    texts = {a.id: a.text for a in annotations if a.text is not None}
+    wanted = {a.id for a in annotations}
+    size, grouped = 0, False
+    for row in reader.stream(data.pool, data.text_column):
+        size += 1
+        grouped |= bool(row.own.get(reader.GROUP))
+        if row.id in wanted:
+            texts[row.id] = row.text
+    unknown = [a for a in annotations if a.id not in texts]
+    if unknown:
+        raise first_of(
+            [
+                f"{a.where}: nobody knows the id {a.id}: it is not in the pool ({data.pool}), and no round carries its text. "
+                "Add a `text` column to the round, or remove the row."
+                for a in unknown
+            ],
+            "row",
+        )
+    return texts, size, grouped
+
+
+def assign(sides: dict[str, str], first: vote.Verdict, verdict: vote.Verdict) -> tuple[dict[str, list[tuple[str, vote.Settled]]], list[str]]:
+    """Returns ({side: [(id, what people say)]}, ids near a held-out text, which nobody may train on).
+
+    first : what the holdout rounds say; only their texts are ever in validation and test
+    """
+    members: dict[str, list[tuple[str, vote.Settled]]] = {name: [] for name in holdout.SIDES}
+    near: list[str] = []
+    for identity, side in sorted(sides.items()):
+        if identity in first.labels and side != "train":
+            members[side].append((identity, verdict.labels.get(identity, first.labels[identity])))
+        elif side != "train":
+            near.append(identity)
+        elif identity in verdict.labels:
+            members["train"].append((identity, verdict.labels[identity]))
+    return members, near
+
+
+def read_heldout(data: params.Data, texts: dict[str, str], held: holdout.Holdout) -> tuple[set[str], set[str]]:
+    """Returns (labelled ids in the pool, ids of all held-out texts of the pool, near-duplicates and groups included).
+
+    Texts of the pool alone: an id from a later round would re-run `adapt`, which reads nothing else.
+    """
+    in_pool: set[str] = set()
+    heldout: set[str] = set()
+    for row in reader.stream(data.pool, data.text_column):
+        if row.id in texts:
+            in_pool.add(row.id)
+        if held.holds(row):
+            heldout.add(row.id)
+    return in_pool, heldout
+
+
+def warnings(made: Split, task: Task) -> Iterator[str]:
+    """Yields a warning for each side that lacks some labels; an empty side is a UserError."""
+    for name, rows in made.members.items():
+        if not rows:
+            raise UserError(
+                f"no labelled text falls into {name}. Label more texts in the holdout rounds (some hundred is good), "
+                "or change split.valid, split.test or split.salt in params.yaml."
+            )
+        present = {label for _, settled in rows for label in settled.labels}
+        lacking = [label for label in task.labels if label not in present]
+        if lacking:
+            yield f"Warning: {name} holds no text with the label {', '.join(lacking)}: " + (
+                "the model cannot learn it yet." if name == "train" else "its F1 there means nothing yet."
+            )
+
+
+def cases(made: Split, task: Task) -> list[Case]:
+    """Returns a line for every text whose label had to be decided, that may not train, or that the pool lacks."""
+    verdict = made.verdict
+    relabelled = [
+        (identity, "relabelled", new.round, f"{task.spell(old.labels)} -> {task.spell(new.labels)}")
+        for identity, (old, new) in sorted(verdict.relabelled.items())
+    ]
+    tied = [
+        (identity, "tie: not trained on", name, " | ".join(task.spell(labels) for labels in votes))
+        for identity, (name, votes) in sorted(verdict.tied.items())
+    ]
+    near = [(identity, f"{NEAR}: not trained on", deciding_round(verdict, identity), made.sides[identity]) for identity in made.near]
+    return [*relabelled, *tied, *near, *((identity, NOT_IN_POOL, "", "") for identity in sorted(set(made.texts) - made.in_pool))]
+
+
+def deciding_round(verdict: vote.Verdict, identity: str) -> str:
+    """Returns the round that decided this text's label, or where it is tied."""
+    return verdict.labels[identity].round if identity in verdict.labels else verdict.tied[identity][0]
+
+
+def summary(made: Split, annotations: Sequence[record.Annotation], decided: Sequence[Case], fingerprint: str, task: Task) -> dict[str, Any]:
+    """Returns metrics/split.json: how many texts are on each side, per label and per round, and how many cases of each sort were `decided`.
+
+    fingerprint : of the test set
+    """
+    counted = Counter(case.split(":")[0] for _, case, _, _ in decided)
+    by_label = {name: Counter(label for _, one in rows for label in one.labels) for name, rows in made.members.items()}
+    by_round = {name: Counter(one.round for _, one in rows) for name, rows in made.members.items()}
+    given = Counter(a.round for a in annotations)
+    return {
+        "pool": made.pool_size,
+        "heldout": len(made.heldout),
+        **{name: len(rows) for name, rows in made.members.items()},
+        "fingerprint": fingerprint,
+        "relabelled": counted["relabelled"],
+        "ties": counted["tie"],
+        "near_heldout": counted[NEAR],
+        "not_in_pool": counted[NOT_IN_POOL],
+        "labels": {label: {name: by_label[name][label] for name in made.members} for label in task.labels},
+        "rounds": {name: {"annotations": n, **{side: by_round[side][name] for side in made.members}} for name, n in given.items()},
+    }

@@ -1,0 +1,67 @@
+"""The vote on each text: the newest round wins over older ones; within a round the majority; a tie leaves the text without a label."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from labelrounds.core.task import Task
+from labelrounds.rounds.record import OPINION, Annotation
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The label of one text after all rounds: which round decided, by how many annotations."""
+
+    id: str
+    labels: tuple[str, ...]
+    round: str
+    votes: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The labels by id, and what had to be decided: ids relabelled by a later round, and ids tied in their newest one."""
+
+    labels: dict[str, Settled]
+    relabelled: dict[str, tuple[Settled, Settled]]
+    tied: dict[str, tuple[str, tuple[tuple[str, ...], ...]]]
+
+
+def deciding(annotations: Iterable[Annotation]) -> list[Annotation]:
+    """Returns the annotations that decide labels: all but second opinions."""
+    return [annotation for annotation in annotations if annotation.source != OPINION]
+
+
+def settle(annotations: Iterable[Annotation], task: Task) -> Verdict:
+    """Returns one label per text: the newest round wins; within it the majority (per label, if multi-label)."""
+    by_text: dict[str, dict[str, list[Annotation]]] = defaultdict(lambda: defaultdict(list))
+    for annotation in deciding(annotations):
+        by_text[annotation.id][annotation.round].append(annotation)
+    labels: dict[str, Settled] = {}
+    relabelled: dict[str, tuple[Settled, Settled]] = {}
+    tied: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {}
+    for identity, rounds in by_text.items():
+        for name in sorted(rounds, key=int):
+            votes = [annotation.labels for annotation in rounds[name]]
+            winner = majority(votes, task)
+            if winner is None:
+                tied[identity] = (name, tuple(votes))
+                labels.pop(identity, None)
+                continue
+            new = Settled(identity, winner, name, len(votes))
+            if identity in labels and labels[identity].labels != winner:
+                relabelled[identity] = (labels[identity], new)
+            labels[identity] = new
+            tied.pop(identity, None)
+    return Verdict(labels, relabelled, tied)
+
+
+def majority(votes: list[tuple[str, ...]], task: Task) -> tuple[str, ...] | None:
+    """Returns what most votes say, or None for a tie (multi-label: for any one label)."""
+    if not task.multi_label:
+        ranked = Counter(votes).most_common(2)
+        return None if len(ranked) > 1 and ranked[0][1] == ranked[1][1] else ranked[0][0]
+    counts = Counter(label for vote in votes for label in vote)
+    if any(2 * count == len(votes) for count in counts.values()):
+        return None
+    return tuple(label for label in task.labels if 2 * counts[label] > len(votes))
