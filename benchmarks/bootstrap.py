@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import click
 import numpy as np
 
-from labelrounds import bootstrap, scores
-from labelrounds.schema import MULTI_CLASS, MULTI_LABEL, Task
+from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
+from labelrounds.measures import bootstrap, scores
 
 # A sentiment task like the demo's: how often each label is given, and what a labeler makes of it.
 PRIOR = np.asarray([0.27, 0.19, 0.54])

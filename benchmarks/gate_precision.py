@@ -18,9 +18,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import calibration, demo, encoders, gate, labelers, params, pool, runtime, scores, tables
-from labelrounds.labelers import linear, transformer
-from labelrounds.schema import Task
+from labelrounds.core import params, tables
+from labelrounds.core.task import Task
+from labelrounds.labelers import contract, linear, transformer
+from labelrounds.measures import calibration, gate, scores
+from labelrounds.models import base_models, runtime
+from labelrounds.people import demo
+from labelrounds.pool import reader
 
 TASK = Task("multi-class", ("negative", "neutral", "positive"))
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
@@ -63,7 +67,7 @@ def main(seeds: int, n_train: int, sizes: tuple[int, ...], precisions: tuple[flo
 def rated():
     """Returns the ids of the demo's distinct texts, the texts, and their 0/1 labels by the mean of all raters."""
     means = {row.cells["id"]: float(row.cells["mean"]) for row in tables.rows(demo.RATINGS)}
-    texts = {row.id: row.text for row in pool.stream(demo.POOL, "text")}
+    texts = {row.id: row.text for row in reader.stream(demo.POOL, "text")}
     return list(texts), list(texts.values()), scores.indicator([(demo.label_of(means[identity], 0.5),) for identity in texts], TASK)
 
 
@@ -73,9 +77,9 @@ def embedded(texts):
     kept = Path("scratch") / f"benchmark-{hashlib.sha256(''.join(texts).encode()).hexdigest()[:12]}.npy"
     if not kept.is_file():
         machine = runtime.start(settings.seed, settings.runtime.threads, "fp32")
-        encoder = encoders.open_encoder(ENCODER)
-        model = encoders.load_classifier(encoder, TASK, machine).to(machine.device).eval()
-        card = labelers.Card("transformer", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, settings.model.max_length, None, {})
+        encoder = base_models.open_encoder(ENCODER)
+        model = base_models.load_classifier(encoder, TASK, machine).to(machine.device).eval()
+        card = contract.Card("transformer", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, settings.model.max_length, None, {})
         kept.parent.mkdir(exist_ok=True)
         np.save(kept, transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine).embed(texts, 64))
     return np.load(kept)
@@ -93,12 +97,12 @@ def project(candidates, rest, apart, n_valid, gold, precision, risk):
     """Returns what the gate lets through in one project, and how much of it is right by the ratings of all texts."""
     valid, choose, free = rest[:n_valid], rest[n_valid : 2 * n_valid], rest[2 * n_valid :]
     choose = choose if apart else valid
-    card = labelers.Card("any", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, None, None, {})
+    card = contract.Card("any", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, None, None, {})
     best = max(candidates, key=lambda logits: scores.macro_f1(gold[choose], indicator(logits[choose])))
     card = calibration.calibrated(card, best[choose], gold[choose])
-    probabilities = labelers.probabilities(best, card)
+    probabilities = contract.probabilities(best, card)
     said = indicator(probabilities)
-    sure, stratum, is_right = labelers.confidence(probabilities, card), gate.strata(probabilities, said), gate.right(said, gold)
+    sure, stratum, is_right = contract.confidence(probabilities, card), gate.strata(probabilities, said), gate.right(said, gold)
     paths = gate.plan(sure[free], stratum[free], 4, n_valid, precision, risk)
     verdicts = gate.decide(paths, sure[valid], stratum[valid], is_right[valid], precision)
     auto = sure[free] >= gate.cuts_by_stratum(verdicts, 4)[stratum[free]]

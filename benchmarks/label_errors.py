@@ -14,7 +14,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import demo, examples, label_errors, params, pool, scores, tables
+from labelrounds.core import params, tables
+from labelrounds.measures import label_errors, scores
+from labelrounds.people import demo
+from labelrounds.pool import reader
+from labelrounds.rounds import examples
 from stages import suspects
 
 FIRST = 0.1
@@ -64,7 +68,7 @@ def from_ratings(count, settings, task):
     """Returns `count` random texts of the demo's pool that are not held out, with the label of their mean rating."""
     heldout = set((examples.SPLIT / "heldout.txt").read_text(encoding="utf-8").split())
     label = {row.cells["id"]: demo.label_of(float(row.cells["mean"]), 0.5) for row in tables.rows(demo.RATINGS)}
-    texts = {row.id: row.text for row in pool.stream(settings.data.pool, settings.data.text_column) if row.id not in heldout}
+    texts = {row.id: row.text for row in reader.stream(settings.data.pool, settings.data.text_column) if row.id not in heldout}
     chosen = sorted(np.random.default_rng(settings.seed).choice(sorted(texts), count, replace=False).tolist())
     return examples.Examples(chosen, [texts[identity] for identity in chosen], scores.indicator([(label[identity],) for identity in chosen], task))
 

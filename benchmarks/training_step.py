@@ -14,8 +14,10 @@ from typing import Any
 import click
 import numpy as np
 
-from labelrounds import dropout, encoders, params, pool, runtime, training, vocabulary
-from labelrounds.schema import MULTI_CLASS, Task
+from labelrounds.core import params
+from labelrounds.core.task import MULTI_CLASS, Task
+from labelrounds.models import base_models, dropout, runtime, training, vocabulary
+from labelrounds.pool import reader
 
 
 @click.command()
@@ -24,8 +26,8 @@ from labelrounds.schema import MULTI_CLASS, Task
 def main(repeats: int, batch_size: int) -> None:
     settings = params.load()
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-    encoder = encoders.open_encoder("models/encoder/vanilla")
-    texts = [row.text for row in itertools.islice(pool.stream(settings.data.pool, settings.data.text_column), 2000)]
+    encoder = base_models.open_encoder("models/encoder/vanilla")
+    texts = [row.text for row in itertools.islice(reader.stream(settings.data.pool, settings.data.text_column), 2000)]
     rows = encoder.tokenizer(texts, truncation=True, max_length=settings.model.max_length)["input_ids"]
     collate = training.masking(encoder.tokenizer, settings.adapt.mask_probability)
     typical = sorted(rows, key=len)[len(rows) // 2 :][:batch_size]
@@ -45,7 +47,7 @@ def main(repeats: int, batch_size: int) -> None:
         slow = replace(machine, bf16=False)
         compare("bfloat16", here, "float32", step(encoder, slow, training.masked_loss, batch), repeats)
 
-    narrow, whole = (encoders.load_classifier(encoder, Task(MULTI_CLASS, ("one", "other")), machine) for _ in range(2))
+    narrow, whole = (base_models.load_classifier(encoder, Task(MULTI_CLASS, ("one", "other")), machine) for _ in range(2))
     shown = {encoder.tokenizer.pad_token_id}.union(*typical, *rows[:500])
     with vocabulary.narrowed(narrow, shown):
         one, other = (tuning(model, encoder, machine, typical) for model in (narrow, whole))
@@ -57,7 +59,7 @@ def main(repeats: int, batch_size: int) -> None:
 
 
 def step(
-    encoder: encoders.Encoder,
+    encoder: base_models.Encoder,
     machine: runtime.Runtime,
     loss: Callable[..., Any],
     batch: dict[str, Any],
@@ -65,12 +67,12 @@ def step(
     own_dropout: bool = True,
 ) -> Callable[[], None]:
     """Returns a function that does one training step of the language model, with another attention kernel if named."""
-    model, _ = encoders.load_language_model(encoder, machine)
+    model, _ = base_models.load_language_model(encoder, machine)
     model.set_attn_implementation(attention or machine.attention)
     return stepping(model, machine, loss, batch, own_dropout)
 
 
-def tuning(model: Any, encoder: encoders.Encoder, machine: runtime.Runtime, rows: list[list[int]]) -> Callable[[], None]:
+def tuning(model: Any, encoder: base_models.Encoder, machine: runtime.Runtime, rows: list[list[int]]) -> Callable[[], None]:
     """Returns a function that does one step of fine-tuning a classifier with two labels."""
     batch = training.pad([{"input_ids": row, "labels": number % 2} for number, row in enumerate(rows)], encoder.tokenizer)
     return stepping(model, machine, own_loss, batch, own_dropout=True)

@@ -13,10 +13,12 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import encoders, files, params, pool, runtime, training
-from labelrounds.errors import Command, UserError
-from labelrounds.scratch import scratch
-from labelrounds.texts import near_duplicate_key
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command, UserError
+from labelrounds.core.scratch import scratch
+from labelrounds.models import base_models, runtime, training
+from labelrounds.pool import reader
+from labelrounds.pool.identity import near_duplicate_key
 
 HELDOUT = Path("data/split/heldout.txt")
 VANILLA = Path("models/encoder/vanilla")
@@ -32,12 +34,12 @@ def main() -> None:
     used = (adapt, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length, settings.data)
     with scratch("adapt", [settings.data.pool, HELDOUT, VANILLA], used) as folder:
         machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-        encoder = encoders.open_encoder(VANILLA)
+        encoder = base_models.open_encoder(VANILLA)
         rows, valid = corpus(settings, encoder, folder / "corpus")
-        model, new_head = encoders.load_language_model(encoder, machine)
-        encoders.check_length(model, settings.model.max_length)
+        model, new_head = base_models.load_language_model(encoder, machine)
+        base_models.check_length(model, settings.model.max_length)
         model.to(machine.device)
-        causal = encoder.objective == encoders.CAUSAL
+        causal = encoder.objective == base_models.CAUSAL
         loss = training.causal_loss if causal else training.masked_loss
         collate = training.next_token(encoder.tokenizer) if causal else training.masking(encoder.tokenizer, adapt.mask_probability)
         batches = fixed_batches(valid, collate, adapt.batch_size, settings.seed)
@@ -74,7 +76,7 @@ def main() -> None:
             )
         curve += [("epoch", epoch.number, -epoch.score) for epoch in epochs]
         best = max(epochs, key=lambda epoch: epoch.score, default=None)
-        encoders.save_language_model(model, encoder, OUT)
+        base_models.save_language_model(model, encoder, OUT)
         write_metrics(curve, best, len(rows), len(valid), encoder.objective)
     after = curve[-1][2] if best is None else -best.score
     click.echo(
@@ -108,7 +110,7 @@ def corpus(settings, encoder, folder):
 
     def texts():
         seen = set(heldout)
-        for row in pool.stream(settings.data.pool, settings.data.text_column):
+        for row in reader.stream(settings.data.pool, settings.data.text_column):
             if row.id not in seen:
                 seen.add(row.id)
                 yield row.text

@@ -10,8 +10,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import agreement, files, params, rounds, scores, tables
-from labelrounds.errors import Command
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command
+from labelrounds.measures import agreement, scores
+from labelrounds.rounds import record
 
 METRICS = Path("metrics")
 FEW = 10  # texts: two people who share fewer get no line of their own
@@ -29,8 +31,8 @@ def main() -> None:
     settings = params.load()
     task = settings.labelled_task()
     predictions = METRICS / settings.deploy / "test.csv"
-    with files.unchanged(rounds.FOLDER, predictions):
-        opinions = agreement.collect(rounds.read_all(task), task, settings.agreement.leave_out)
+    with files.unchanged(record.FOLDER, predictions):
+        opinions = agreement.collect(record.read_all(task), task, settings.agreement.leave_out)
         predicted = {row.cells["id"]: task.parse(row.cells["predicted"], row.where) for row in tables.rows(predictions)}
     tested, model = agreement.beside(opinions, predicted)
     everywhere, here = (agreement.weights(len(some.ids), settings.seed) for some in (opinions, tested))

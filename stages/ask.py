@@ -5,10 +5,12 @@ studies/llm/models/MODEL, the prompt's folder, data/split, data/pool, models/enc
 
 import click
 
-from labelrounds import examples, labelers, params
-from labelrounds.errors import Command
-from labelrounds.methods import prompted
-from labelrounds.scratch import scratch
+from labelrounds.core import params
+from labelrounds.core.errors import Command
+from labelrounds.core.scratch import scratch
+from labelrounds.labelers import contract
+from labelrounds.llm import make
+from labelrounds.rounds import examples
 
 
 @click.command(cls=Command)
@@ -16,9 +18,9 @@ from labelrounds.scratch import scratch
 def main(name: str) -> None:
     settings = params.load()
     asked = params.named(settings.prompts, name, "prompt")
-    inputs = [asked.prompt, examples.TRAIN, examples.VALID, examples.TEST, prompted.HELDOUT, settings.data.pool]
+    inputs = [asked.prompt, examples.TRAIN, examples.VALID, examples.TEST, make.HELDOUT, settings.data.pool]
     with scratch(f"ask/{name}", inputs, (asked, settings.task, settings.seed)):
-        result = prompted.make(name, settings, examples.TRAIN, labelers.ROOT / name)
+        result = make.make(name, settings, examples.TRAIN, contract.ROOT / name)
     click.echo(f"ask {name}: {result}.")
 
 

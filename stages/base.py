@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from labelrounds import encoders, params, runtime
-from labelrounds.errors import Command
+from labelrounds.core import params
+from labelrounds.core.errors import Command
+from labelrounds.models import base_models, runtime
 
 OUT = Path("models/encoder/vanilla")
 
@@ -17,8 +18,8 @@ OUT = Path("models/encoder/vanilla")
 def main() -> None:
     settings = params.load()
     runtime.quiet()
-    fingerprint = encoders.bring(settings.model.base, OUT)
-    encoder = encoders.open_encoder(OUT)
+    fingerprint = base_models.bring(settings.model.base, OUT)
+    encoder = base_models.open_encoder(OUT)
     size = sum(path.stat().st_size for path in OUT.glob("*.safetensors")) / 1e6
     click.echo(f"base: {settings.model.base.partition('#')[0]}: {size:.0f} MB of weights, {encoder.objective} objective, fingerprint {fingerprint}.")
 

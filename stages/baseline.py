@@ -5,9 +5,11 @@ data/split/{train,valid}.csv ──► models/labeler/baseline
 
 import click
 
-from labelrounds import calibration, examples, files, labelers, params
-from labelrounds.errors import Command
-from labelrounds.labelers import linear
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
+from labelrounds.labelers import contract, linear
+from labelrounds.measures import calibration
+from labelrounds.rounds import examples
 
 
 @click.command(cls=Command)
@@ -18,9 +20,9 @@ def main() -> None:
     with files.unchanged(examples.TRAIN, examples.VALID):
         train, valid = examples.read(examples.TRAIN, task), examples.read(examples.VALID, task)
         trained = linear.train(train.texts, train.gold, task, settings.baseline.inverse_regularization, settings.seed)
-        card = labelers.new_card("linear", task, examples.TRAIN, len(train))
+        card = contract.new_card("linear", task, examples.TRAIN, len(train))
         card = calibration.calibrated(card, linear.LinearLabeler(card, "", *trained).logits(valid.texts, len(valid)), valid.gold)
-    linear.save(*trained, card, labelers.ROOT / "baseline")
+    linear.save(*trained, card, contract.ROOT / "baseline")
     click.echo(f"baseline: {len(train)} texts, {trained[1].shape[1]} features.")
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from labelrounds import encoders, params, runtime
-from labelrounds.errors import Command
+from labelrounds.core import params
+from labelrounds.core.errors import Command
+from labelrounds.models import base_models, runtime
 
 
 @click.command(cls=Command)
@@ -18,7 +19,7 @@ def main(name: str) -> None:
     source = params.named(settings.bases, name, "base")
     runtime.quiet()
     folder = Path("models/encoder") / name
-    fingerprint = encoders.bring(source, folder)
+    fingerprint = base_models.bring(source, folder)
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6
     click.echo(f"bring {name}: {source.partition('#')[0]}: {size:.0f} MB of weights, fingerprint {fingerprint}.")
 

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import click
 
-from labelrounds import bootstrap, calibration, examples, files, labelers, params, runtime, scores
-from labelrounds.errors import Command
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
+from labelrounds.labelers import contract
+from labelrounds.measures import bootstrap, calibration, scores
+from labelrounds.models import runtime
+from labelrounds.rounds import examples
 
 METRICS = Path("metrics")
 RELIABILITY = ["scores", "bin", "n", "confidence", "right"]
@@ -22,8 +26,8 @@ EVALUATED = Path("data/evaluated")
 def main(name: str, study: bool) -> None:
     settings = params.load()
     examples.check_any(examples.TEST)
-    with files.unchanged(labelers.ROOT / name, examples.VALID, examples.TEST):
-        labeler = labelers.load(labelers.ROOT / name, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
+    with files.unchanged(contract.ROOT / name, examples.VALID, examples.TEST):
+        labeler = contract.load(contract.ROOT / name, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
         sides = {"test": examples.TEST, "valid": examples.VALID}
         results = {side: measure(labeler, path, settings.predict.batch_size, settings.seed) for side, path in sides.items()}
     summary = {"trained_on": labeler.card.training["n"], **{side: result["summary"] for side, result in results.items()}}
@@ -56,11 +60,11 @@ def measure(labeler, path, batch_size, seed):
     found = examples.read(path, task)
     gold = found.gold
     logits = labeler.logits(found.texts, batch_size)
-    probabilities = labelers.probabilities(logits, labeler.card)
-    decided = labelers.decide(probabilities, labeler.card)
+    probabilities = contract.probabilities(logits, labeler.card)
+    decided = contract.decide(probabilities, labeler.card)
     predicted = scores.indicator(decided, task)
     summary = scores.summary(gold, predicted, probabilities, task)
-    raw = labelers.probabilities(logits, replace(labeler.card, temperature=1.0, platt=None))
+    raw = contract.probabilities(logits, replace(labeler.card, temperature=1.0, platt=None))
     bins = {
         name: calibration.reliability(*calibration.claims(some, gold, task.multi_label))
         for name, some in (("raw", raw), ("calibrated", probabilities))

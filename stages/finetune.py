@@ -5,9 +5,14 @@ data/split/{train,valid}.csv, data/unlabelled, models/encoder/… ──► mode
 
 import click
 
-from labelrounds import examples, labelers, methods, params, runtime, unlabelled
-from labelrounds.errors import Command
-from labelrounds.scratch import scratch
+from labelrounds.core import params
+from labelrounds.core.errors import Command
+from labelrounds.core.scratch import scratch
+from labelrounds.labelers import contract
+from labelrounds.methods import jobs
+from labelrounds.models import runtime
+from labelrounds.pool import unlabelled
+from labelrounds.rounds import examples
 
 
 @click.command(cls=Command)
@@ -17,7 +22,7 @@ def main(name: str) -> None:
     recipe = params.named(settings.all_recipes, name, "recipe")
     if recipe.needs_labels:
         examples.check_any(examples.TRAIN)
-    inputs = [examples.TRAIN, examples.VALID, methods.ENCODERS / recipe.encoder]
+    inputs = [examples.TRAIN, examples.VALID, jobs.ENCODERS / recipe.encoder]
     used = [
         recipe,
         settings.finetune,
@@ -34,8 +39,8 @@ def main(name: str) -> None:
         used += [settings.ust, settings.uda]
     with scratch(f"finetune/{name}", inputs, used) as folder:
         machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-        job = methods.Job(name, recipe, settings, examples.TRAIN, examples.VALID, folder, labelers.ROOT / name, machine)
-        result = methods.make(job)
+        job = jobs.Job(name, recipe, settings, examples.TRAIN, examples.VALID, folder, contract.ROOT / name, machine)
+        result = jobs.make(job)
     click.echo(f"finetune {name}: {result}.")
 
 

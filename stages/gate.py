@@ -14,8 +14,13 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds import audits, examples, files, gate, labelers, params, pool, queue, runtime, scores, tables
-from labelrounds.errors import Command
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command
+from labelrounds.labelers import contract
+from labelrounds.measures import gate, scores
+from labelrounds.models import runtime
+from labelrounds.pool import reader
+from labelrounds.rounds import audits, examples, queue
 
 SHARDS, LABELLED = audits.SHARDS, audits.LABELLED
 PEOPLE = examples.SPLIT / "labels.csv"
@@ -34,10 +39,10 @@ class Scored:
 @click.command(cls=Command)
 def main() -> None:
     settings = params.load()
-    source, deployed = settings.data.pool, labelers.ROOT / settings.deploy
+    source, deployed = settings.data.pool, contract.ROOT / settings.deploy
     precision, risk = settings.predict.precision, settings.predict.risk
     with files.unchanged(source, SHARDS, deployed, examples.VALID, PEOPLE, audits.FOLDER):
-        card = labelers.read_card(deployed)
+        card = contract.read_card(deployed)
         task, n_strata = card.schema, len(card.labels) + 1
         valid, checks, drawn = examples.read(examples.VALID, task), audits.checked(task), audits.drawn(task)
         trained = {row.cells["id"] for row in tables.rows(PEOPLE) if row.cells["side"] == "train"}
@@ -48,7 +53,7 @@ def main() -> None:
         free, known = read_pool(card, set(people), wanted)
         lacking = [number for number, identity in enumerate(valid.ids) if identity not in known]
         if lacking:  # validation texts that came with a round, not from the pool
-            labeler = labelers.load(deployed, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
+            labeler = contract.load(deployed, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
             found = labeler.scores([valid.texts[number] for number in lacking], settings.predict.batch_size)
             known |= {valid.ids[number]: row for number, row in zip(lacking, found, strict=True)}
         # A text that trains cannot check: the labeler has seen its answer.
@@ -79,8 +84,8 @@ def main() -> None:
 
 def scored(probabilities, card):
     """Returns what the labeler says, from its float32 scores of shape (n, k)."""
-    said = scores.indicator(labelers.decide(probabilities, card), card.schema)
-    return Scored(said, labelers.confidence(probabilities, card), gate.strata(probabilities, said))
+    said = scores.indicator(contract.decide(probabilities, card), card.schema)
+    return Scored(said, contract.confidence(probabilities, card), gate.strata(probabilities, said))
 
 
 def read_shards(card):
@@ -116,16 +121,16 @@ def write_labelled(card, people, cuts, settings):
     """Writes labelled.csv, one row per pool text with people's labels where there are any; returns counts."""
     task, source = card.schema, settings.data.pool
     ours = ["id", "text", task.column, "confidence", "decision"]
-    own = pool.own_columns(source, settings.data.text_column, ours)
+    own = reader.own_columns(source, settings.data.text_column, ours)
     counts = {"decision": Counter(), "label": Counter()}
 
     def predictions():
         for ids, probabilities in read_shards(card):
-            labels, found = labelers.decide(probabilities, card), scored(probabilities, card)
+            labels, found = contract.decide(probabilities, card), scored(probabilities, card)
             yield from zip(ids, labels, found.confidence, found.confidence >= cuts[found.stratum], strict=True)
 
     def labelled():
-        stream = tqdm(pool.stream(source, settings.data.text_column), desc="write", unit=" texts", unit_scale=True, mininterval=1.0, delay=2)
+        stream = tqdm(reader.stream(source, settings.data.text_column), desc="write", unit=" texts", unit_scale=True, mininterval=1.0, delay=2)
         for text, (_, said, sure, passes) in zip(stream, predictions(), strict=True):
             by_people = text.id in people
             labels = people[text.id] if by_people else said
@@ -177,7 +182,7 @@ def summary(verdicts, texts_needed, cuts, floors, valid, tested, settings, card)
     return {
         "precision": settings.predict.precision,
         "risk": settings.predict.risk,
-        "labeler": files.fingerprint(labelers.ROOT / settings.deploy),
+        "labeler": files.fingerprint(contract.ROOT / settings.deploy),
         "valid": len(valid),
         "open": sum(verdict.cut is not None for verdict in verdicts),
         "valid_auto": int(passes.sum()),

@@ -7,9 +7,10 @@ import shutil
 
 import click
 
-from labelrounds import encoders, files, params, runtime
-from labelrounds.errors import Command
-from labelrounds.labelers import prompted
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
+from labelrounds.llm import prompted
+from labelrounds.models import base_models, runtime
 
 
 @click.command(cls=Command)
@@ -19,7 +20,7 @@ def main(name: str) -> None:
     model, folder = params.named(settings.language_models, name, "language model"), prompted.MODELS / name
     if model.source:
         runtime.quiet()
-        fingerprint = encoders.bring(model.source, folder)
+        fingerprint = base_models.bring(model.source, folder)
         size = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6
         click.echo(f"language_model {name}: {model.source.partition('#')[0]}: {size:.0f} MB of weights, fingerprint {fingerprint}.")
     else:

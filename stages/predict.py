@@ -12,9 +12,12 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import files, labelers, params, pool, runtime
-from labelrounds.errors import Command
-from labelrounds.scratch import scratch
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
+from labelrounds.core.scratch import scratch
+from labelrounds.labelers import contract
+from labelrounds.models import runtime
+from labelrounds.pool import reader
 
 OUT = Path("data/predictions/shards")
 
@@ -22,16 +25,16 @@ OUT = Path("data/predictions/shards")
 @click.command(cls=Command)
 def main() -> None:
     settings = params.load()
-    deployed = labelers.ROOT / settings.deploy
+    deployed = contract.ROOT / settings.deploy
     source, batch_size, shard_size = settings.data.pool, settings.predict.batch_size, settings.predict.shard_size
     used = (batch_size, shard_size, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.data)
     total = 0
     with scratch("predict", [source, deployed], used) as folder:
-        labeler = labelers.load(deployed, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
+        labeler = contract.load(deployed, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
         shards = folder / "shards"
         shards.mkdir(exist_ok=True)
         with tqdm(desc=f"predict with {settings.deploy}", unit=" texts", unit_scale=True, mininterval=1.0) as bar:
-            stream = pool.stream(source, settings.data.text_column)
+            stream = reader.stream(source, settings.data.text_column)
             for number in itertools.count():
                 rows = list(itertools.islice(stream, shard_size))
                 if not rows:
@@ -55,8 +58,8 @@ def write_shard(path, rows, probabilities, labeler):
     task = card.schema
     columns = {
         "id": [row.id for row in rows],
-        task.column: [task.spell(labels) for labels in labelers.decide(probabilities, card)],
-        "confidence": labelers.confidence(probabilities, card),
+        task.column: [task.spell(labels) for labels in contract.decide(probabilities, card)],
+        "confidence": contract.confidence(probabilities, card),
         **{f"score_{label}": probabilities[:, number] for number, label in enumerate(card.labels)},
         "labeler": [labeler.fingerprint] * len(rows),
     }

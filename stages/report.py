@@ -5,20 +5,22 @@ metrics/, data/rounds, data/split/test.csv ──► metrics/report.html
 
 import click
 
-from labelrounds import files, params, report, rounds
-from labelrounds.errors import Command
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
+from labelrounds.report import render
+from labelrounds.rounds import record
 
 
 @click.command(cls=Command)
 @click.option("--no-texts", is_flag=True, help="Leave out all texts and the names of people (so does report.texts: false).")
 def main(no_texts: bool) -> None:
     settings = params.load()
-    project = report.project_of(settings, settings.report.texts and not no_texts)
-    with files.unchanged(rounds.FOLDER, *report.sources(project.labelers)):
-        page = report.page(project)
-    with files.atomic(report.PATH) as file:
+    project = render.project_of(settings, settings.report.texts and not no_texts)
+    with files.unchanged(record.FOLDER, *render.sources(project.labelers)):
+        page = render.page(project)
+    with files.atomic(render.PATH) as file:
         file.write(page)
-    click.echo(f"report: {len(page.encode()) / 1000:.0f} kB {'with' if project.texts else 'without'} texts in {report.PATH}.")
+    click.echo(f"report: {len(page.encode()) / 1000:.0f} kB {'with' if project.texts else 'without'} texts in {render.PATH}.")
 
 
 if __name__ == "__main__":

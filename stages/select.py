@@ -10,9 +10,14 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import acquisition, files, labelers, params, pool, queue, rounds, runtime, tables
-from labelrounds.errors import Command
-from labelrounds.texts import near_duplicate_key
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command
+from labelrounds.labelers import contract
+from labelrounds.measures import acquisition
+from labelrounds.models import runtime
+from labelrounds.pool import reader
+from labelrounds.pool.identity import near_duplicate_key
+from labelrounds.rounds import queue, record
 
 SHARDS = Path("data/predictions/shards")
 HELDOUT = Path("data/split/heldout.txt")
@@ -22,7 +27,7 @@ HELDOUT = Path("data/split/heldout.txt")
 def main() -> None:
     settings = params.load()
     select, task = settings.select, settings.labelled_task()
-    with files.unchanged(settings.data.pool, rounds.FOLDER, HELDOUT, SHARDS):
+    with files.unchanged(settings.data.pool, record.FOLDER, HELDOUT, SHARDS):
         uncertainty, free = read_uncertainty(settings, task)
         order = np.random.default_rng(settings.seed).permutation(len(free)) if select.strategy == "random" else acquisition.ranked(uncertainty[free])
         spread = select.strategy.partition("-")[2] in ("kmeans", "coreset")
@@ -38,7 +43,7 @@ def main() -> None:
 
 def read_uncertainty(settings, task):
     """Returns (uncertainty of every pool row, shape (n,); numbers of the rows that may be asked)."""
-    taken = set(HELDOUT.read_text(encoding="utf-8").split()) | {annotation.id for annotation in rounds.read_all(task)}
+    taken = set(HELDOUT.read_text(encoding="utf-8").split()) | {annotation.id for annotation in record.read_all(task)}
     measure = acquisition.UNCERTAINTY.get(settings.select.strategy.removesuffix("-kmeans").removesuffix("-coreset"), acquisition.entropy)
     uncertainty, free = [], []
     for shard in tables.shards(SHARDS):
@@ -64,7 +69,7 @@ def distinct(numbers, size, settings):
     while True:
         # Read the texts of as many rows as are likely to be enough, not of the whole pool.
         wanted = {int(number) for number in numbers[:window]}
-        found = {number: row for number, row in enumerate(pool.stream(settings.data.pool, settings.data.text_column)) if number in wanted}
+        found = {number: row for number, row in enumerate(reader.stream(settings.data.pool, settings.data.text_column)) if number in wanted}
         rows = {row.id: (number, row) for number, row in reversed(sorted(found.items()))}
         ordered = [found[int(number)] for number in numbers[:window]]
         chosen = [rows[identity] for identity, _ in queue.unlike(((row.id, row.text) for row in ordered), set(taken))]
@@ -75,15 +80,15 @@ def distinct(numbers, size, settings):
 
 def labelled_keys(settings):
     """Returns the near-duplicate keys of the texts that are labelled already: a copy of one teaches nothing new."""
-    annotations = rounds.read_all(settings.labelled_task())
-    in_pool = pool.find(settings.data.pool, settings.data.text_column, {annotation.id for annotation in annotations})
+    annotations = record.read_all(settings.labelled_task())
+    in_pool = reader.find(settings.data.pool, settings.data.text_column, {annotation.id for annotation in annotations})
     return {near_duplicate_key(text) for text in (*(row.text for row in in_pool.values()), *(a.text for a in annotations if a.text is not None))}
 
 
 def spread_out(asked, settings):
     """Returns `select.size` of the candidates, spread over the labeler's embeddings."""
-    labeler = labelers.load(
-        labelers.ROOT / settings.deploy, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
+    labeler = contract.load(
+        contract.ROOT / settings.deploy, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
     )
     vectors = labeler.embed([row.text for _, row in asked], settings.predict.batch_size)
     if settings.select.strategy.endswith("kmeans"):

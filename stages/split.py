@@ -10,8 +10,10 @@ from pathlib import Path
 
 import click
 
-from labelrounds import files, holdout, params, pool, rounds
-from labelrounds.errors import Command, UserError, at, first_of, no_labels
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command, UserError, at, first_of, no_labels
+from labelrounds.pool import reader
+from labelrounds.rounds import holdout, record
 
 OUT = Path("data/split")
 METRICS = Path("metrics")
@@ -22,16 +24,16 @@ CASES = ["id", "case", "round", "detail"]
 def main() -> None:
     settings = params.load()
     source, column = settings.data.pool, settings.data.text_column
-    with files.unchanged(source, rounds.FOLDER):
+    with files.unchanged(source, record.FOLDER):
         annotations, verdict, task = read_labels(settings)
         held_rounds = set(settings.split.holdout_rounds)
         # Membership of validation and test comes from the holdout rounds alone; a later round may correct a label.
-        first = rounds.settle((a for a in annotations if a.round in held_rounds), task)
+        first = record.settle((a for a in annotations if a.round in held_rounds), task)
         texts, pool_size, grouped = read_texts(annotations, source, column)
         held = holdout.draw(
             texts.values(),
             {identity: texts[identity] for identity in first.labels},
-            lambda: pool.stream(source, column) if grouped else (),
+            lambda: reader.stream(source, column) if grouped else (),
             settings.split.salt,
             settings.split.valid,
             settings.split.test,
@@ -63,23 +65,23 @@ def read_labels(settings):
     Without a single round, the error says how to begin; or, if the deployed labeler needs no labels, nothing is
     held out yet, and `select` makes a queue with it.
     """
-    if not rounds.paths():
+    if not record.paths():
         deployed = settings.all_recipes.get(settings.deploy)
         if deployed is not None and not deployed.needs_labels:
             task = settings.labelled_task()
-            return [], rounds.settle([], task), task
+            return [], record.settle([], task), task
         raise no_labels()
     task = settings.labelled_task()
-    names = [path.stem for path in rounds.paths()]
+    names = [path.stem for path in record.paths()]
     lacking = [name for name in settings.split.holdout_rounds if name not in names]
     if lacking or not settings.split.holdout_rounds:
-        found = f'names round "{lacking[0]}", which is not in {at(rounds.FOLDER)}' if lacking else "names no round"
+        found = f'names round "{lacking[0]}", which is not in {at(record.FOLDER)}' if lacking else "names no round"
         raise UserError(
             f"{at(params.PATH, params.line_of('split', 'holdout_rounds'))}: split.holdout_rounds {found}; without a holdout round "
             f'there is nothing to test on. Rounds there are: {", ".join(names)}. Name one that was drawn at random, such as ["{names[0]}"].'
         )
-    annotations = rounds.deciding(rounds.read_all(task))
-    verdict = rounds.settle(annotations, task)
+    annotations = record.deciding(record.read_all(task))
+    verdict = record.settle(annotations, task)
     examples = Counter(label for settled in verdict.labels.values() for label in settled.labels)
     places = {label: a.where for a in reversed(annotations) if a.id in verdict.labels for label in a.labels if label in verdict.labels[a.id].labels}
     problems = [
@@ -98,9 +100,9 @@ def read_texts(annotations, source, column):
     texts = {a.id: a.text for a in annotations if a.text is not None}
     wanted = {a.id for a in annotations}
     size, grouped = 0, False
-    for row in pool.stream(source, column):
+    for row in reader.stream(source, column):
         size += 1
-        grouped |= bool(row.own.get(pool.GROUP))
+        grouped |= bool(row.own.get(reader.GROUP))
         if row.id in wanted:
             texts[row.id] = row.text
     unknown = [a for a in annotations if a.id not in texts]
@@ -121,7 +123,7 @@ def assign(sides, first, verdict):
 
     first : what the holdout rounds say; only their texts are ever in validation and test
     """
-    members: dict[str, list[tuple[str, rounds.Settled]]] = {name: [] for name in holdout.SIDES}
+    members: dict[str, list[tuple[str, record.Settled]]] = {name: [] for name in holdout.SIDES}
     near = []
     for identity, side in sorted(sides.items()):
         if identity in first.labels and side != "train":
@@ -173,7 +175,7 @@ def read_heldout(source, column, texts, held):
     Texts of the pool alone: an id from a later round would re-run `adapt`, which reads nothing else.
     """
     heldout, in_pool = set(), set()
-    for row in pool.stream(source, column):
+    for row in reader.stream(source, column):
         if row.id in texts:
             in_pool.add(row.id)
         if held.holds(row):

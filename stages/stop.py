@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
-from labelrounds import files, params, rounds, snapshots, stopping, tables
-from labelrounds.errors import Command
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command
+from labelrounds.measures import snapshots, stopping
+from labelrounds.rounds import record
 
 METRICS = Path("metrics")
 
@@ -19,7 +21,7 @@ def main() -> None:
     settings = params.load()
     task, stop = settings.labelled_task(), settings.stop
     tested = METRICS / settings.deploy / "test.csv"
-    with files.unchanged(snapshots.FOLDER, snapshots.SHARDS, snapshots.HELDOUT, rounds.FOLDER, tested):
+    with files.unchanged(snapshots.FOLDER, snapshots.SHARDS, snapshots.HELDOUT, record.FOLDER, tested):
         rows = [row.cells for row in tables.rows(tested)]
         now = read_now(rows, settings, task)
         models = stopping.series(snapshots.read_all(), now)
@@ -42,7 +44,7 @@ def main() -> None:
 
 def read_now(rows, settings, task):
     """Returns the snapshot of the model of now, from what the stages before have just made."""
-    annotations = rounds.deciding(rounds.read_all(task))
+    annotations = record.deciding(record.read_all(task))
     taken = {a.id for a in annotations} | set(snapshots.HELDOUT.read_text(encoding="utf-8").split())
     train = json.loads((METRICS / "split.json").read_text(encoding="utf-8"))["train"]
     stop_set = snapshots.stop_set(snapshots.pool_labels(task.column), taken)

@@ -14,11 +14,15 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import classifier, encoders, examples, files, label_errors, labelers, params, queue, rounds, runtime, scores
-from labelrounds.errors import Command
-from labelrounds.labelers import transformer
-from labelrounds.scratch import scratch
-from labelrounds.texts import near_duplicate_key
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
+from labelrounds.core.scratch import scratch
+from labelrounds.labelers import contract, transformer
+from labelrounds.measures import label_errors, scores
+from labelrounds.methods import classifier
+from labelrounds.models import base_models, runtime
+from labelrounds.pool.identity import near_duplicate_key
+from labelrounds.rounds import examples, queue, record
 
 METRICS = Path("metrics")
 COLUMNS = ["id", "case", "label", "better", "quality", "detail"]
@@ -38,13 +42,13 @@ def main() -> None:
         settings.runtime.precision,
         settings.model.max_length,
     )
-    with files.unchanged(rounds.FOLDER), scratch("suspects", [examples.TRAIN, examples.VALID, encoder], used) as folder:
+    with files.unchanged(record.FOLDER), scratch("suspects", [examples.TRAIN, examples.VALID, encoder], used) as folder:
         train, valid = examples.read(examples.TRAIN, task), examples.read(examples.VALID, task)
-        annotations = rounds.deciding(rounds.read_all(task))
+        annotations = record.deciding(record.read_all(task))
         rows = ties(annotations, task)
         if settings.suspects.judge != "none":
             judged = label_errors.judge(train.gold, out_of_fold(train, valid, encoder, settings, task, folder), task.multi_label)
-            rows += doubted(train, judged, task, {a.id for a in annotations if a.source == rounds.CORRECTION})
+            rows += doubted(train, judged, task, {a.id for a in annotations if a.source == record.CORRECTION})
         rows += contradictions(annotations, task)
         files.write_csv(queue.SUSPECTS, COLUMNS, rows)
     counts = {case: sum(row[1] == case for row in rows) for case in ("denied", "doubted", "tie", "relabelled", "divided")}
@@ -75,10 +79,10 @@ def out_of_fold(train, valid, base, settings, task, folder):
 def vectors(train, base, settings, task):
     """Returns the encoder's mean last hidden state of every training text, float32 of shape (n, d)."""
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-    encoder = encoders.open_encoder(base)
-    card = labelers.new_card("transformer", task, examples.TRAIN, len(train), settings.model.max_length, None)
-    model = encoders.load_classifier(encoder, task, machine).eval().to(machine.device)  # its new head is not asked
-    encoders.check_length(model, settings.model.max_length)
+    encoder = base_models.open_encoder(base)
+    card = contract.new_card("transformer", task, examples.TRAIN, len(train), settings.model.max_length, None)
+    model = base_models.load_classifier(encoder, task, machine).eval().to(machine.device)  # its new head is not asked
+    base_models.check_length(model, settings.model.max_length)
     return transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine).embed(train.texts, settings.finetune.batch_size)
 
 
@@ -86,9 +90,9 @@ def judge_fold(done, fold, number, train, valid, base, settings, task):
     """Fine-tunes the encoder on all folds but one, and writes what it says of that one to the file `done`."""
     # Every fold begins with the same seeds, so that one after a kill is as it would have been.
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-    encoder = encoders.open_encoder(base)
+    encoder = base_models.open_encoder(base)
     seen = part(train, number != fold)
-    card = labelers.new_card("transformer", task, examples.TRAIN, len(seen), settings.model.max_length, None)
+    card = contract.new_card("transformer", task, examples.TRAIN, len(seen), settings.model.max_length, None)
     title = f"suspects, fold {fold + 1} of {settings.suspects.folds}"
     checkpoints = done.with_suffix("")
     model, _ = classifier.train(encoder, card, seen, valid, settings.finetune, checkpoints, machine, settings.runtime.checkpoint_seconds, title)
@@ -115,13 +119,13 @@ def doubted(train, judged, task, answered):
 
 def ties(annotations, task):
     """Returns a row for every text that is without a label because people are split evenly."""
-    tied = sorted(rounds.settle(annotations, task).tied.items())
+    tied = sorted(record.settle(annotations, task).tied.items())
     return [[identity, "tie", "", "", "", f"round {name}: {' | '.join(map(task.spell, votes))}"] for identity, (name, votes) in tied]
 
 
 def contradictions(annotations, task):
     """Returns a row for every label that a later round changed, and for every one that a mere majority of people gave."""
-    verdict = rounds.settle(annotations, task)
+    verdict = record.settle(annotations, task)
     votes = defaultdict(list)
     for one in annotations:
         if one.id in verdict.labels and verdict.labels[one.id].round == one.round:

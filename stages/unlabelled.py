@@ -14,10 +14,12 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds import augmentation, encoders, files, params, pool, runtime, unlabelled
-from labelrounds.errors import Command
-from labelrounds.scratch import scratch
-from labelrounds.texts import near_duplicate_key
+from labelrounds.core import files, params
+from labelrounds.core.errors import Command
+from labelrounds.core.scratch import scratch
+from labelrounds.models import augmentation, base_models, runtime
+from labelrounds.pool import reader, unlabelled
+from labelrounds.pool.identity import near_duplicate_key
 
 HELDOUT = Path("data/split/heldout.txt")
 ADAPTED = Path("models/encoder/adapted")
@@ -59,7 +61,7 @@ def draw(settings):
     randomness = np.random.default_rng([settings.seed, 2**32 - 1])  # a round's draw takes (seed, number of rounds): not the same one
     keep, seen = [], set()
     # The texts with the highest random numbers, in one pass and small memory.
-    for number, row in enumerate(pool.stream(settings.data.pool, settings.data.text_column)):
+    for number, row in enumerate(reader.stream(settings.data.pool, settings.data.text_column)):
         key = near_duplicate_key(row.text)
         if row.id in heldout or key in seen:
             continue
@@ -79,7 +81,7 @@ def augmenter(settings, texts):
         return augmentation.by_tfidf(texts, wanted.share, settings.seed)
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
     if wanted.augmentation == "mlm":
-        encoder = encoders.open_encoder(ADAPTED)
+        encoder = base_models.open_encoder(ADAPTED)
         return augmentation.by_masked_model(encoder, wanted.share, settings.seed, settings.model.max_length, machine)
     return augmentation.by_translation(wanted.translators, settings.seed, settings.model.max_length, machine)
 

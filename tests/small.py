@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from hypothesis import settings
 from ruamel.yaml.comments import CommentedSeq
 
-from labelrounds import cli, files
-from labelrounds.texts import text_id
+from labelrounds.core import files
+from labelrounds.people import cli
+from labelrounds.pool.identity import text_id
 from stages import split
 from tests.conftest import ROOT, Project
 

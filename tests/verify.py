@@ -19,7 +19,7 @@ from typing import Any
 import click
 from ruamel.yaml import YAML
 
-from labelrounds.errors import Command, UserError
+from labelrounds.core.errors import Command, UserError
 
 RUNNING = re.compile(r"^Running stage '(?P<name>.+)':$")
 

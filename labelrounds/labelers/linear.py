@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import files, labelers
-from labelrounds.schema import Task
+from labelrounds.core import files
+from labelrounds.core.task import Task
+from labelrounds.labelers import contract
 
 LIBRARIES = ("scikit-learn", "numpy")
 VOCABULARY, WEIGHTS = "vocabulary.json", "weights.safetensors"
@@ -24,7 +25,7 @@ EMBEDDING_SIZE = 128
 class LinearLabeler:
     """One weight vector per label over TF-IDF features."""
 
-    card: labelers.Card
+    card: contract.Card
     fingerprint: str
     vectorizers: list[Any]
     weights: np.ndarray  # float64 (n_labels, n_features)
@@ -32,7 +33,7 @@ class LinearLabeler:
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns float32 probabilities of shape (n_texts, n_labels)."""
-        return labelers.probabilities(self.logits(texts, batch_size, progress), self.card)
+        return contract.probabilities(self.logits(texts, batch_size, progress), self.card)
 
     def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns what the regression says before calibration, float64 of shape (n_texts, n_labels)."""
@@ -114,7 +115,7 @@ def regression(matrix: Any, targets: np.ndarray, task: Task, inverse_regularizat
     return weights, bias
 
 
-def save(vectorizers: list[Any], weights: np.ndarray, bias: np.ndarray, card: labelers.Card, folder: Path) -> None:
+def save(vectorizers: list[Any], weights: np.ndarray, bias: np.ndarray, card: contract.Card, folder: Path) -> None:
     """Writes a sealed labeler folder in one step."""
     from safetensors.numpy import save_file
 
@@ -123,12 +124,12 @@ def save(vectorizers: list[Any], weights: np.ndarray, bias: np.ndarray, card: la
     files.write_json(made / VOCABULARY, words)
     tensors = {f"idf_{number}": vectorizer.idf_ for number, vectorizer in enumerate(vectorizers)}
     save_file({**tensors, "weights": np.ascontiguousarray(weights), "bias": bias}, str(made / WEIGHTS))
-    labelers.write_card(made, card, LIBRARIES)
+    contract.write_card(made, card, LIBRARIES)
     files.seal(made)
     files.publish(made, folder)
 
 
-def load(folder: Path, card: labelers.Card, runtime: Any) -> LinearLabeler:
+def load(folder: Path, card: contract.Card, runtime: Any) -> LinearLabeler:
     """Returns the labeler, ready to score."""
     from safetensors.numpy import load_file
 

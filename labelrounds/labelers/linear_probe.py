@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, files, labelers
-from labelrounds.labelers import vectors
+from labelrounds.core import files
+from labelrounds.labelers import contract, vectors
+from labelrounds.models import base_models
 
 HEAD = "head.safetensors"
 
@@ -17,7 +18,7 @@ HEAD = "head.safetensors"
 class LinearProbe:
     """weights : float32 (n_labels, d); bias : float32 (n_labels,), -inf for a label that the training data lacks"""
 
-    card: labelers.Card
+    card: contract.Card
     fingerprint: str
     embedder: vectors.Embedder
     weights: np.ndarray
@@ -25,7 +26,7 @@ class LinearProbe:
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns float32 probabilities of shape (n_texts, n_labels)."""
-        return labelers.probabilities(self.logits(texts, batch_size, progress), self.card)
+        return contract.probabilities(self.logits(texts, batch_size, progress), self.card)
 
     def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns what the head says before calibration, float32 of shape (n_texts, n_labels)."""
@@ -36,19 +37,19 @@ class LinearProbe:
         return self.embedder.embed(texts, batch_size)
 
 
-def save(encoder: Path, weights: np.ndarray, bias: np.ndarray, card: labelers.Card, folder: Path) -> None:
+def save(encoder: Path, weights: np.ndarray, bias: np.ndarray, card: contract.Card, folder: Path) -> None:
     """Writes a sealed labeler folder in one step. encoder : the model's folder, which is copied"""
     from safetensors.numpy import save_file
 
     made = folder.parent / f".{folder.name}.made"
-    encoders.copy(encoder, made)
+    base_models.copy(encoder, made)
     save_file({"weights": np.ascontiguousarray(weights, np.float32), "bias": np.ascontiguousarray(bias, np.float32)}, str(made / HEAD))
-    labelers.write_card(made, card, vectors.LIBRARIES)
+    contract.write_card(made, card, vectors.LIBRARIES)
     files.seal(made)
     files.publish(made, folder)
 
 
-def load(folder: Path, card: labelers.Card, runtime: Any) -> LinearProbe:
+def load(folder: Path, card: contract.Card, runtime: Any) -> LinearProbe:
     """Returns the labeler, ready to score."""
     from safetensors.numpy import load_file
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, files, labelers
-from labelrounds.labelers import vectors
-from labelrounds.schema import Task
+from labelrounds.core import files
+from labelrounds.core.task import Task
+from labelrounds.labelers import contract, vectors
+from labelrounds.models import base_models
 
 KNOWN = "neighbours.safetensors"
 CLOSEST = 1e-3  # distances below this count as this: bfloat16 and batching move a text's own vector about so far
@@ -23,7 +24,7 @@ DOUBT = 0.5  # of one vote, spread over the labels: a label without a neighbour 
 class NearestLabeler:
     """known : float32 unit vectors (n, d) of the labelled texts; gold : 0/1 int matrix (n, n_labels)"""
 
-    card: labelers.Card
+    card: contract.Card
     fingerprint: str
     embedder: vectors.Embedder
     known: np.ndarray
@@ -31,7 +32,7 @@ class NearestLabeler:
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns float32 probabilities of shape (n_texts, n_labels): the neighbours' votes."""
-        return labelers.probabilities(self.logits(texts, batch_size, progress), self.card)
+        return contract.probabilities(self.logits(texts, batch_size, progress), self.card)
 
     def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns the votes as logits, before calibration: float64 of shape (n_texts, n_labels)."""
@@ -62,19 +63,19 @@ def vote(wanted: np.ndarray, known: np.ndarray, gold: np.ndarray, k: int, task: 
     return np.log((share + DOUBT / gold.shape[1]) / (k + DOUBT))
 
 
-def save(encoder: Path, known: np.ndarray, gold: np.ndarray, card: labelers.Card, folder: Path) -> None:
+def save(encoder: Path, known: np.ndarray, gold: np.ndarray, card: contract.Card, folder: Path) -> None:
     """Writes a sealed labeler folder in one step. encoder : the model's folder, which is copied"""
     from safetensors.numpy import save_file
 
     made = folder.parent / f".{folder.name}.made"
-    encoders.copy(encoder, made)
+    base_models.copy(encoder, made)
     save_file({"vectors": np.ascontiguousarray(known), "gold": np.ascontiguousarray(gold, np.uint8)}, str(made / KNOWN))
-    labelers.write_card(made, card, vectors.LIBRARIES)
+    contract.write_card(made, card, vectors.LIBRARIES)
     files.seal(made)
     files.publish(made, folder)
 
 
-def load(folder: Path, card: labelers.Card, runtime: Any) -> NearestLabeler:
+def load(folder: Path, card: contract.Card, runtime: Any) -> NearestLabeler:
     """Returns the labeler, ready to score."""
     from safetensors.numpy import load_file
 

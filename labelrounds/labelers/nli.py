@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, files, labelers
-from labelrounds.labelers import transformer
-from labelrounds.runtime import Runtime
+from labelrounds.core import files
+from labelrounds.labelers import contract, transformer
+from labelrounds.models import base_models
+from labelrounds.models.runtime import Runtime
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 HYPOTHESES = "hypotheses.json"
@@ -26,7 +27,7 @@ TEXTS_AT_ONCE = 256
 class NliLabeler:
     """hypotheses : one sentence per label; entailment, contradiction : numbers of the model's outputs"""
 
-    card: labelers.Card
+    card: contract.Card
     fingerprint: str
     model: Any
     tokenizer: Any
@@ -37,7 +38,7 @@ class NliLabeler:
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns float32 probabilities of shape (n_texts, n_labels)."""
-        return labelers.probabilities(self.logits(texts, batch_size, progress), self.card)
+        return contract.probabilities(self.logits(texts, batch_size, progress), self.card)
 
     def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns the entailment of each label before calibration, float32 of shape (n_texts, n_labels)."""
@@ -70,24 +71,24 @@ def _number_of(labels: dict[str, int], begins: str) -> int | None:
     return next((number for label, number in labels.items() if label.lower().startswith(begins)), None)
 
 
-def save(encoder: Path, hypotheses: list[str], card: labelers.Card, folder: Path) -> None:
+def save(encoder: Path, hypotheses: list[str], card: contract.Card, folder: Path) -> None:
     """Writes a sealed labeler folder in one step. encoder : the model's folder, which is copied"""
     made = folder.parent / f".{folder.name}.made"
-    encoders.copy(encoder, made)
+    base_models.copy(encoder, made)
     files.write_json(made / HYPOTHESES, hypotheses)
-    labelers.write_card(made, card, LIBRARIES)
+    contract.write_card(made, card, LIBRARIES)
     files.seal(made)
     files.publish(made, folder)
 
 
-def load(folder: Path, card: labelers.Card, runtime: Any) -> NliLabeler:
+def load(folder: Path, card: contract.Card, runtime: Any) -> NliLabeler:
     """Returns the labeler, on the runtime's device, ready to score."""
     hypotheses = json.loads((folder / HYPOTHESES).read_text(encoding="utf-8"))
-    labeler = open_model(folder / encoders.COPY, card, hypotheses, runtime() if callable(runtime) else runtime)
+    labeler = open_model(folder / base_models.COPY, card, hypotheses, runtime() if callable(runtime) else runtime)
     return dataclasses.replace(labeler, fingerprint=files.fingerprint(folder))
 
 
-def open_model(source: Path, card: labelers.Card, hypotheses: list[str], runtime: Runtime) -> NliLabeler:
+def open_model(source: Path, card: contract.Card, hypotheses: list[str], runtime: Runtime) -> NliLabeler:
     """Returns the labeler that asks the model in the folder `source`."""
     from transformers import AutoModelForSequenceClassification
 
@@ -97,4 +98,4 @@ def open_model(source: Path, card: labelers.Card, hypotheses: list[str], runtime
     entailment, contradiction = _number_of(labels, "entail"), _number_of(labels, "contra")
     if contradiction is None:  # models of two outputs call the other one "not_entailment"
         contradiction = next(number for number in labels.values() if number != entailment)
-    return NliLabeler(card, "", model, encoders.load_tokenizer(source), runtime, hypotheses, entailment, contradiction)
+    return NliLabeler(card, "", model, base_models.load_tokenizer(source), runtime, hypotheses, entailment, contradiction)

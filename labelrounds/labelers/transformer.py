@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders, files, labelers, lora
-from labelrounds.runtime import Runtime, autocast
-from labelrounds.training import pad
+from labelrounds.core import files
+from labelrounds.labelers import contract
+from labelrounds.models import adapters, base_models
+from labelrounds.models.runtime import Runtime, autocast
+from labelrounds.models.training import pad
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 
@@ -18,7 +20,7 @@ LIBRARIES = ("torch", "transformers", "tokenizers")
 class TransformerLabeler:
     """A fine-tuned model: softmax over the labels, or one sigmoid per label."""
 
-    card: labelers.Card
+    card: contract.Card
     fingerprint: str
     model: Any
     tokenizer: Any
@@ -26,7 +28,7 @@ class TransformerLabeler:
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns float32 probabilities of shape (n_texts, n_labels)."""
-        return labelers.probabilities(self.logits(texts, batch_size, progress), self.card)
+        return contract.probabilities(self.logits(texts, batch_size, progress), self.card)
 
     def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns what the head says before calibration, float32 of shape (n_texts, n_labels)."""
@@ -93,32 +95,32 @@ def mean_hidden_state(model: Any, batch: dict[str, Any]) -> Any:
     return (hidden * mask).sum(1) / mask.sum(1)
 
 
-def save(model: Any, encoder: encoders.Encoder, card: labelers.Card, folder: Path) -> None:
+def save(model: Any, encoder: base_models.Encoder, card: contract.Card, folder: Path) -> None:
     """Writes a sealed labeler folder in one step; of a model with adapters, these beside the encoder they belong to."""
     made = folder.parent / f".{folder.name}.made"
-    if lora.is_wrapped(model):
-        encoders.copy(encoder.folder, made)
-        lora.save(model, made / lora.ADAPTER)
+    if adapters.is_wrapped(model):
+        base_models.copy(encoder.folder, made)
+        adapters.save(model, made / adapters.ADAPTER)
     else:
         model.save_pretrained(made)
         encoder.tokenizer.save_pretrained(made)
-    labelers.write_card(made, card, (*LIBRARIES, "peft") if lora.is_wrapped(model) else LIBRARIES)
+    contract.write_card(made, card, (*LIBRARIES, "peft") if adapters.is_wrapped(model) else LIBRARIES)
     files.seal(made)
     files.publish(made, folder)
 
 
-def load(folder: Path, card: labelers.Card, runtime: Any) -> TransformerLabeler:
+def load(folder: Path, card: contract.Card, runtime: Any) -> TransformerLabeler:
     """Returns the labeler, on the runtime's device, ready to score."""
     from transformers import AutoModelForSequenceClassification
 
     runtime = runtime() if callable(runtime) else runtime
-    adapter = folder / lora.ADAPTER
+    adapter = folder / adapters.ADAPTER
     if adapter.is_dir():
-        source = folder / encoders.COPY
-        encoder = encoders.Encoder(source, "", encoders.load_tokenizer(source))
-        model, tokenizer = lora.merge(encoders.load_classifier(encoder, card.schema, runtime), adapter), encoder.tokenizer
+        source = folder / base_models.COPY
+        encoder = base_models.Encoder(source, "", base_models.load_tokenizer(source))
+        model, tokenizer = adapters.merge(base_models.load_classifier(encoder, card.schema, runtime), adapter), encoder.tokenizer
     else:
         model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
-        tokenizer = encoders.load_tokenizer(folder)
+        tokenizer = base_models.load_tokenizer(folder)
     model.eval().to(runtime.device)
     return TransformerLabeler(card, files.fingerprint(folder), model, tokenizer, runtime)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds import encoders
 from labelrounds.labelers import transformer
-from labelrounds.runtime import Runtime
+from labelrounds.models import base_models
+from labelrounds.models.runtime import Runtime
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "scikit-learn")
 
@@ -35,6 +35,6 @@ class Embedder:
 def load(folder: Path, max_length: int, runtime: Any) -> Embedder:
     """Returns the embedder of a labeler's folder, on the runtime's device."""
     runtime = runtime() if callable(runtime) else runtime
-    tokenizer = encoders.load_tokenizer(folder / encoders.COPY)
-    model = encoders.load_encoder(encoders.Encoder(folder / encoders.COPY, "", tokenizer), runtime)
+    tokenizer = base_models.load_tokenizer(folder / base_models.COPY)
+    model = base_models.load_encoder(base_models.Encoder(folder / base_models.COPY, "", tokenizer), runtime)
     return Embedder(model, tokenizer, max_length, runtime)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from labelrounds.core.task import Task
 from labelrounds.llm.responses import Response
-from labelrounds.schema import Task
 
 MARKS = " \t\r\n.,:;!\"'`*()[]"  # what may stand around an answer without changing it
 

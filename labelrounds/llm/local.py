@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from labelrounds import encoders
-from labelrounds.errors import UserError, at
+from labelrounds.core.errors import UserError, at
 from labelrounds.llm.prompt import Example, Prompt, Question
 from labelrounds.llm.responses import Response
-from labelrounds.runtime import Runtime
+from labelrounds.models import base_models
+from labelrounds.models.runtime import Runtime
 
 # Texts that share nothing: where the prompts about them part is where every prompt's own part begins.
 UNLIKE = ("a", "1", "%", "中")
@@ -24,8 +24,8 @@ class LocalModel:
 
     def __init__(self, folder: Path, prompt: Prompt, examples: tuple[Example, ...], machine: Runtime) -> None:
         self.folder, self.machine = folder, machine
-        self._encoder = encoders.open_encoder(folder)
-        if self._encoder.objective != encoders.CAUSAL:
+        self._encoder = base_models.open_encoder(folder)
+        if self._encoder.objective != base_models.CAUSAL:
             raise UserError(
                 f"{at(folder)}: this model guesses masked words and cannot be prompted. Choose one that writes text (language_models in params.yaml)."
             )
@@ -68,7 +68,7 @@ class LocalModel:
 
         if self._model is not None:
             return
-        model, _ = encoders.load_language_model(self._encoder, self.machine)
+        model, _ = base_models.load_language_model(self._encoder, self.machine)
         # Once for all instead of at every product, as autocast would: the weights are read, never trained.
         dtype = torch.bfloat16 if self.machine.bf16 else torch.float32
         self._model = model.eval().to(self.machine.device, dtype)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelrounds import tables
-from labelrounds.errors import UserError, at
-from labelrounds.schema import Task
-from labelrounds.texts import text_id
+from labelrounds.core import tables
+from labelrounds.core.errors import UserError, at
+from labelrounds.core.task import Task
+from labelrounds.pool.identity import text_id
 
 FILE, EXAMPLES = "prompt.jinja", "examples.csv"
 SCORES, JSON = "scores", "json"

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from labelrounds import files
-from labelrounds.errors import UserError, at
+from labelrounds.core import files
+from labelrounds.core.errors import UserError, at
 
 STORE = Path("data/responses/kept.sqlite")
 

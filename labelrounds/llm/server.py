@@ -14,10 +14,10 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from labelrounds.errors import UserError
+from labelrounds.core.errors import UserError
+from labelrounds.core.params import LanguageModel
 from labelrounds.llm.prompt import JSON, Prompt, Question, missing_extra
 from labelrounds.llm.responses import Response
-from labelrounds.params import LanguageModel
 
 AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 FIRST_WAIT = 1.0  # seconds before the second attempt; doubled before each further one

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from labelrounds.core.task import Task
 from labelrounds.llm.prompt import Example
-from labelrounds.schema import Task
-from labelrounds.texts import near_duplicate_key
+from labelrounds.pool.identity import near_duplicate_key
 
 NONE, FIXED, RANDOM, NEAREST = "none", "fixed", "random", "nearest"
 

@@ -5,27 +5,28 @@ How many neighbours vote is chosen on validation by macro-F1, the smaller number
 
 import dataclasses
 
-from labelrounds import encoders, labelers, scores
-from labelrounds.labelers import nearest, vectors
-from labelrounds.methods import Job
+from labelrounds.labelers import contract, nearest, vectors
+from labelrounds.measures import scores
+from labelrounds.methods.jobs import Job
+from labelrounds.models import base_models
 
 NEIGHBOURS = (1, 3, 5, 9, 15, 25, 45)
 
 
 def make(job: Job) -> str:
     """Makes a nearest-neighbours labeler; says how many neighbours vote."""
-    encoder = encoders.open_encoder(job.base)
+    encoder = base_models.open_encoder(job.base)
     train, valid = job.examples()
     card = job.card("nearest", len(train))
-    model = encoders.load_encoder(encoder, job.machine)
+    model = base_models.load_encoder(encoder, job.machine)
     embedder = vectors.Embedder(model, encoder.tokenizer, card.max_length, job.machine)
     batch_size = job.settings.predict.batch_size
     known, wanted = embedder.embed(train.texts, batch_size), embedder.embed(valid.texts, batch_size)
     task = card.schema
 
     def valid_f1(k: int) -> float:
-        voted = labelers.probabilities(nearest.vote(wanted, known, train.gold, k, task), card)
-        return scores.macro_f1(valid.gold, scores.indicator(labelers.decide(voted, card), task))
+        voted = contract.probabilities(nearest.vote(wanted, known, train.gold, k, task), card)
+        return scores.macro_f1(valid.gold, scores.indicator(contract.decide(voted, card), task))
 
     reached = {k: valid_f1(k) for k in NEIGHBOURS if k <= len(train)}
     k = max(reached, key=lambda k: (reached[k], -k))

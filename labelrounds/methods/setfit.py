@@ -11,16 +11,16 @@ import logging
 import shutil
 from typing import Any
 
-from labelrounds import encoders
-from labelrounds.errors import UserError
-from labelrounds.examples import Examples
+from labelrounds.core.errors import UserError
 from labelrounds.labelers import linear, linear_probe, vectors
-from labelrounds.methods import Job
+from labelrounds.methods.jobs import Job
+from labelrounds.models import base_models
+from labelrounds.rounds.examples import Examples
 
 
 def make(job: Job) -> str:
     """Makes a linear probe on a contrastively tuned encoder; says on how many texts."""
-    encoder = encoders.open_encoder(job.base)
+    encoder = base_models.open_encoder(job.base)
     train, valid = job.examples()
     card = job.card("linear-probe", len(train))
     tuned = job.folder / "tuned"
@@ -42,7 +42,7 @@ def check_installed() -> None:
         raise UserError('the method setfit needs the package of that name, which is not installed. Type: pip install "labelrounds[setfit]"')
 
 
-def tune(encoder: encoders.Encoder, train: Examples, job: Job) -> Any:
+def tune(encoder: base_models.Encoder, train: Examples, job: Job) -> Any:
     """Returns the encoder's model after contrastive fine-tuning; with a single label there are no pairs to learn from."""
     check_installed()
     import setfit

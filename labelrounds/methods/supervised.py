@@ -1,13 +1,14 @@
 """Supervised fine-tuning: the encoder and a new head learn from the labelled texts; the best epoch on validation is kept."""
 
-from labelrounds import classifier, encoders
-from labelrounds.methods import Job
+from labelrounds.methods import classifier
+from labelrounds.methods.jobs import Job
+from labelrounds.models import base_models
 
 
 def make(job: Job) -> str:
     """Makes a transformer labeler; says which epoch was best."""
     settings = job.settings
-    encoder = encoders.open_encoder(job.base)
+    encoder = base_models.open_encoder(job.base)
     train, valid = job.examples()
     card = job.card("transformer", len(train))
     model, epochs = classifier.train(

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 
-from labelrounds import consistency, encoders, unlabelled
-from labelrounds.methods import Job
+from labelrounds.methods import consistency
+from labelrounds.methods.jobs import Job
+from labelrounds.models import base_models
+from labelrounds.pool import unlabelled
 
 
 def make(job: Job) -> str:
     """Makes a transformer labeler; says whether it is better than the supervised one, which stands in where it is not."""
     settings = job.settings
-    encoder = encoders.open_encoder(job.base)
+    encoder = base_models.open_encoder(job.base)
     train, valid = job.examples()
     texts = unlabelled.read(unlabelled.PATH, train.texts)
     card = job.card("transformer", len(train))

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 
-from labelrounds import encoders, self_training, unlabelled
-from labelrounds.methods import Job
+from labelrounds.methods import self_training
+from labelrounds.methods.jobs import Job
+from labelrounds.models import base_models
+from labelrounds.pool import unlabelled
 
 
 def make(job: Job) -> str:
     """Makes a transformer labeler; says whether validation chose the teacher or which student."""
     settings = job.settings
-    encoder = encoders.open_encoder(job.base)
+    encoder = base_models.open_encoder(job.base)
     train, valid = job.examples()
     texts = unlabelled.read(unlabelled.PATH, train.texts)
     card = job.card("transformer", len(train))

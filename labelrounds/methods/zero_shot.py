@@ -8,10 +8,10 @@ texts, they calibrate the scores.
 
 import numpy as np
 
-from labelrounds import encoders
+from labelrounds.core.task import Task
 from labelrounds.labelers import linear_probe, nli, vectors
-from labelrounds.methods import Job
-from labelrounds.schema import Task
+from labelrounds.methods.jobs import Job
+from labelrounds.models import base_models
 
 SCALE = 20.0
 ELSE = "Something else."
@@ -19,7 +19,7 @@ ELSE = "Something else."
 
 def make(job: Job) -> str:
     """Makes a zero-shot labeler from the labels' descriptions; says which kind."""
-    encoder = encoders.open_encoder(job.base)
+    encoder = base_models.open_encoder(job.base)
     task, (_, valid) = job.settings.labelled_task(), job.examples()
     described = [job.settings.task.descriptions.get(label, label) for label in task.labels]
     if nli.knows_inference(encoder.folder):
@@ -29,7 +29,7 @@ def make(job: Job) -> str:
         nli.save(encoder.folder, sentences, card, job.out)
         return f"inference against {len(described)} descriptions"
     card = job.card("linear-probe", 0)
-    model = encoders.load_encoder(encoder, job.machine)
+    model = base_models.load_encoder(encoder, job.machine)
     embedder = vectors.Embedder(model, encoder.tokenizer, card.max_length, job.machine)
     weights, bias = head(embedder.embed([*described, ELSE], len(described) + 1), task)
     card = job.calibrated(card, linear_probe.LinearProbe(card, "", embedder, weights, bias), valid)

@@ -16,12 +16,17 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds import calibration, classifier, curve, examples, files, labelers, methods, params, plots, runtime, scores, tables, unlabelled
-from labelrounds.errors import Command, UserError, at, did_you_mean
-from labelrounds.labelers import linear
-from labelrounds.llm import prompt, shots
-from labelrounds.methods import prompted, setfit
-from labelrounds.scratch import scratch
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command, UserError, at, did_you_mean
+from labelrounds.core.scratch import scratch
+from labelrounds.labelers import contract, linear
+from labelrounds.llm import make, prompt, shots
+from labelrounds.measures import calibration, curve, scores
+from labelrounds.methods import classifier, jobs, setfit
+from labelrounds.models import runtime
+from labelrounds.pool import unlabelled
+from labelrounds.report import plots
+from labelrounds.rounds import examples
 
 METRICS = Path("metrics")
 LABELS = examples.SPLIT / "labels.csv"
@@ -34,7 +39,7 @@ def main() -> None:
     task, study = settings.labelled_task(), settings.learning_curve
     check(settings)
     examples.check_any(examples.TEST)
-    inputs = [examples.TRAIN, examples.VALID, examples.TEST, LABELS, *(methods.ENCODERS / name for name in encoders_of(settings))]
+    inputs = [examples.TRAIN, examples.VALID, examples.TEST, LABELS, *(jobs.ENCODERS / name for name in encoders_of(settings))]
     used = (
         settings.all_recipes,
         settings.prompts,
@@ -72,8 +77,8 @@ def check(settings):
     if any(settings.all_recipes[name].method == "setfit" for name in recipes_of(settings)):
         setfit.check_installed()
     for name in encoders_of(settings):
-        if not (methods.ENCODERS / name / files.MANIFEST).is_file():
-            raise UserError(f"{at(methods.ENCODERS / name)}: no such model, but a recipe of learning_curve begins at it. Run: dvc repro bring@{name}")
+        if not (jobs.ENCODERS / name / files.MANIFEST).is_file():
+            raise UserError(f"{at(jobs.ENCODERS / name)}: no such model, but a recipe of learning_curve begins at it. Run: dvc repro bring@{name}")
 
 
 def recipes_of(settings):
@@ -129,7 +134,7 @@ def what_decides(name, size, settings):
     recipe = settings.all_recipes[name]
     known = {
         "method": recipe.method,
-        "encoder": files.fingerprint(methods.ENCODERS / recipe.encoder),
+        "encoder": files.fingerprint(jobs.ENCODERS / recipe.encoder),
         "task": task | ({"descriptions": settings.task.descriptions} if not recipe.needs_labels else {}),
         "max_length": settings.model.max_length,
         "threads": settings.runtime.threads,
@@ -140,7 +145,7 @@ def what_decides(name, size, settings):
         known |= {"unlabelled": files.sha256(unlabelled.PATH), recipe.method: dataclasses.asdict(getattr(settings, recipe.method))}
     if recipe.method == "setfit":
         return known | {"setfit": dataclasses.asdict(settings.setfit)}
-    if recipe.method in methods.UNTRAINED:
+    if recipe.method in jobs.UNTRAINED:
         return known
     finetune = dataclasses.asdict(settings.finetune_of(recipe))
     if not recipe.needs_unlabelled and classifier.repeats(size, settings.finetune_of(recipe)) == 1:
@@ -150,7 +155,7 @@ def what_decides(name, size, settings):
 
 def what_is_asked(asked, settings):
     """Returns what the result of a prompt depends on, but for labelled texts and the seed: guideline, model, and where the calibration texts come from."""
-    known = dataclasses.asdict(prompted.what_is_asked(asked, settings))
+    known = dataclasses.asdict(make.what_is_asked(asked, settings))
     for unread in ("model", "seed", *(("encoder",) if asked.examples != shots.NEAREST else ())):  # `model` is a name that we gave it
         del known[unread]
     return known | {
@@ -158,7 +163,7 @@ def what_is_asked(asked, settings):
         "task": {"type": settings.task.type, "labels": settings.task.labels},
         "prompt": files.folder_digests(asked.prompt),
         "pool": files.sha256(settings.data.pool),
-        "heldout": files.sha256(prompted.HELDOUT),
+        "heldout": files.sha256(make.HELDOUT),
         "max_length": settings.model.max_length,
     }
 
@@ -199,18 +204,18 @@ def compute(name, point, code, settings, folder):
     if name == BASELINE:
         found = examples.read(train, task)
         learnt = linear.train(found.texts, found.gold, task, settings.baseline.inverse_regularization, seeded.seed)
-        labeler = linear.LinearLabeler(labelers.new_card("linear", task, train, len(found)), "", *learnt)
+        labeler = linear.LinearLabeler(contract.new_card("linear", task, train, len(found)), "", *learnt)
         valid = examples.read(examples.VALID, task)
         labeler.card = calibration.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
     else:
         machine = runtime.start(seeded.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
         if name in settings.prompts:
-            prompted.make(name, seeded, train, work / "labeler")
+            make.make(name, seeded, train, work / "labeler")
         else:
             recipe = settings.all_recipes[name]
-            methods.make(methods.Job(name, recipe, seeded, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
-        labeler = labelers.load(work / "labeler", machine)
-    decided = labelers.decide(labeler.scores(test.texts, settings.predict.batch_size), labeler.card)
+            jobs.make(jobs.Job(name, recipe, seeded, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
+        labeler = contract.load(work / "labeler", machine)
+    decided = contract.decide(labeler.scores(test.texts, settings.predict.batch_size), labeler.card)
     answers = curve.pack(scores.indicator(decided, task), task)
     del labeler
     gc.collect()

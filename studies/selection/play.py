@@ -17,10 +17,15 @@ from statistics import mean, stdev
 import click
 from tqdm import tqdm
 
-from labelrounds import drawing, examples, files, labelers, params, queue, reckoning, rounds, runtime, scores, tables
-from labelrounds.errors import Command, UserError, at
-from labelrounds.schema import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
-from labelrounds.texts import near_duplicate_key, text_id
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command, UserError, at
+from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
+from labelrounds.labelers import contract
+from labelrounds.measures import scores
+from labelrounds.models import runtime
+from labelrounds.people import results
+from labelrounds.pool.identity import near_duplicate_key, text_id
+from labelrounds.rounds import examples, queue, record, sampling
 from stages import adapt, baseline, finetune, predict, select, split
 
 COLUMNS = ["labels", "strategy", "seed", "f1_micro", "f1_macro"]
@@ -60,7 +65,7 @@ def main(folder, gold, test, further, encoder, recipe, strategies, first, size, 
         if recipe == "baseline":
             raise UserError("--pool is for adapting an encoder, and the baseline has none. Add --recipe supervised, or leave --pool out.")
         encoder = adapted(folder.resolve() / "adapted", base, encoder, task, texts, further, measured)
-    results = []
+    played = []
     with tqdm(total=len(chosen) * seeds * (later + 1), desc="rounds", unit="round") as bar:
         for seed in range(1, seeds + 1):
             for strategy in chosen:
@@ -73,9 +78,9 @@ def main(folder, gold, test, further, encoder, recipe, strategies, first, size, 
                     with contextlib.chdir(place):
                         rows = play(texts, measured, strategy, seed, first, later, recipe, bar)
                     files.write_csv(done, COLUMNS, rows)
-                results += [row.cells for row in tables.rows(done)]
-    files.write_csv(folder / "results.csv", COLUMNS, ([row[name] for name in COLUMNS] for row in results))
-    show(results, chosen, len(measured))
+                played += [row.cells for row in tables.rows(done)]
+    files.write_csv(folder / "results.csv", COLUMNS, ([row[name] for name in COLUMNS] for row in played))
+    show(played, chosen, len(measured))
 
 
 def read_gold(path):
@@ -150,7 +155,7 @@ def build(place, base, encoder, task, texts, recipe, strategy, size, seed):
 def play(texts, measured, strategy, seed, first, later, recipe, bar):
     """Returns the results after each round, played in the working directory."""
     settings = params.load()
-    asked, waiting, rows = [entry.id for entry in drawing.draw_at_random(first, settings)[0]], [], []
+    asked, waiting, rows = [entry.id for entry in sampling.draw_at_random(first, settings)[0]], [], []
     for number in range(later + 1):
         bar.set_postfix_str(f"{strategy}, seed {seed}")
         waiting = answer(asked, waiting, texts, settings.labelled_task())
@@ -172,11 +177,11 @@ def answer(asked, waiting, texts, task):
     The split needs two texts of a label. What waits counts as asked for all the same.
     """
     asked = list(dict.fromkeys([*waiting, *asked]))
-    before = Counter(label for annotation in rounds.read_all(task) for label in annotation.labels)
+    before = Counter(label for annotation in record.read_all(task) for label in annotation.labels)
     found = before + Counter(label for identity in asked for label in task.parse(texts[identity][1], identity))
     alone = [identity for identity in asked if any(found[label] < 2 for label in task.parse(texts[identity][1], identity))]
     rows = ((identity, texts[identity][1], "gold") for identity in asked if identity not in alone)
-    files.write_csv(rounds.next_path(), ["id", task.column, "annotator"], rows)
+    files.write_csv(record.next_path(), ["id", task.column, "annotator"], rows)
     return alone
 
 
@@ -191,16 +196,16 @@ def run(stage, *words):
 def measure(recipe, measured, settings):
     """Returns the scores of the labeler on the test texts."""
     machine = lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)  # noqa: E731  kinds without torch never call it
-    labeler = labelers.load(labelers.ROOT / recipe, machine)
+    labeler = contract.load(contract.ROOT / recipe, machine)
     found = labeler.scores(measured.texts, settings.predict.batch_size)
     task = labeler.card.schema
-    return scores.summary(measured.gold, scores.indicator(labelers.decide(found, labeler.card), task), found, task)
+    return scores.summary(measured.gold, scores.indicator(contract.decide(found, labeler.card), task), found, task)
 
 
-def show(results, chosen, n_test):
+def show(played, chosen, n_test):
     """Prints macro-F1 by labels and strategy, mean and deviation over the seeds, and each one's paired lead over random."""
     cells = {}
-    for row in results:
+    for row in played:
         cells.setdefault((int(row["labels"]), row["strategy"]), {})[row["seed"]] = 100 * float(row["f1_macro"])
     lines = []
     for labels in sorted({labels for labels, _ in cells}):
@@ -209,7 +214,7 @@ def show(results, chosen, n_test):
             values = cells.get((labels, name), {})
             line.append(f"{mean(values.values()):.1f}{f' ± {stdev(values.values()):.1f}' if len(values) > 1 else ''}" if values else "")
         lines.append(line)
-    click.echo(reckoning.table(["labels", *chosen], lines))
+    click.echo(results.table(["labels", *chosen], lines))
     click.echo(f"\nMacro-F1 in % on {n_test} test texts, mean ± deviation over the seeds.")
     last = max(labels for labels, _ in cells)
     for name in chosen:

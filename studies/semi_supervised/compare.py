@@ -17,28 +17,19 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds import (
-    augmentation,
-    classifier,
-    consistency,
-    encoders,
-    examples,
-    files,
-    labelers,
-    params,
-    reckoning,
-    runtime,
-    scores,
-    self_training,
-    tables,
-    unlabelled,
-)
-from labelrounds.errors import Command
-from labelrounds.examples import Examples
-from labelrounds.labelers import transformer
-from labelrounds.scratch import fingerprint_of
-from labelrounds.texts import near_duplicate_key, text_id
-from labelrounds.unlabelled import Unlabelled
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import Command
+from labelrounds.core.scratch import fingerprint_of
+from labelrounds.labelers import contract, transformer
+from labelrounds.measures import scores
+from labelrounds.methods import classifier, consistency, self_training
+from labelrounds.models import augmentation, base_models, runtime
+from labelrounds.people import results
+from labelrounds.pool import unlabelled
+from labelrounds.pool.identity import near_duplicate_key, text_id
+from labelrounds.pool.unlabelled import Unlabelled
+from labelrounds.rounds import examples
+from labelrounds.rounds.examples import Examples
 
 RESULTS = Path(__file__).parent / "results"
 METHODS = ("supervised", "ust", "uda")
@@ -64,7 +55,7 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
         "per_label": per_label,
         **{part: asdict(found) for part, found in (("finetune", settings.finetune), ("ust", settings.ust), ("uda", settings.uda))},
     }
-    opened = encoders.open_encoder(encoder)
+    opened = base_models.open_encoder(encoder)
     measured = read(test, task)
     held = {near_duplicate_key(text) for text in measured.texts}
     known = without(read(train, task), held)
@@ -75,7 +66,7 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
         chooses, rest = per_class(read(valid, task) if valid else rest, per_label, randomness)
         pool = sample(texts, rest, chooses, settings, seed)
         pool = keep(pool, {near_duplicate_key(text) for text in (*drawn.texts, *chooses.texts)} | held)
-        card = labelers.new_card("transformer", task, train, len(drawn), settings.model.max_length)
+        card = contract.new_card("transformer", task, train, len(drawn), settings.model.max_length)
         place = Path("scratch/semi_supervised") / name / fingerprint_of([train, test, encoder], used) / str(seed)
         begun = place / "supervised"  # one training of the supervised model serves all three
         for method in methods.split(","):
@@ -101,7 +92,7 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
             model.eval()
             labeler = transformer.TransformerLabeler(card, "", model, opened.tokenizer, machine)
             found = labeler.scores(measured.texts, settings.predict.batch_size)
-            result = scores.summary(measured.gold, scores.indicator(labelers.decide(found, card), task), found, task)
+            result = scores.summary(measured.gold, scores.indicator(contract.decide(found, card), task), found, task)
             files.write_json(
                 out,
                 {
@@ -195,7 +186,7 @@ def report(name):
         rows.append([method, f"{values.mean():.1f}", deviation, paired, *(f"{value:.1f}" for value in values)])
     width = max((len(row) for row in rows), default=4)
     columns = ["method", "macro-F1", "deviation", "minus supervised [95 %]", *(f"seed {number}" for number in range(1, width - 3))]
-    return reckoning.table(columns, [[*row, *[""] * (width - len(row))] for row in rows])
+    return results.table(columns, [[*row, *[""] * (width - len(row))] for row in rows])
 
 
 if __name__ == "__main__":

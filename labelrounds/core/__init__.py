@@ -1,0 +1,4 @@
+"""What every other floor stands on: errors, atomic files, locks, tables, downloads, git revisions, paths, parameters, the task.
+
+It imports no other floor. Everybody calls it.
+"""

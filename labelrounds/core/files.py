@@ -1,0 +1,194 @@
+"""Files and folders that appear whole or not at all, and their digests."""
+
+import csv
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from labelrounds.core.errors import UserError, at
+
+MANIFEST = "manifest.json"
+
+
+def sha256(path: str | Path) -> str:
+    """Returns the SHA-256 of a file, or of a folder's file names and contents, in hex."""
+    path = Path(path)
+    if path.is_dir():
+        total = hashlib.sha256()
+        for name, digest in folder_digests(path).items():
+            total.update(f"{name}\0{digest}\n".encode())
+        return total.hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_digests(folder: str | Path) -> dict[str, str]:
+    """Returns {relative path: SHA-256} of every file under `folder`, sorted by path."""
+    folder = Path(folder)
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in found}
+
+
+@contextmanager
+def atomic(path: str | Path, mode: str = "w", new: bool = False) -> Iterator[Any]:
+    """Opens a temporary file beside `path` that takes its name when the block ends without an error.
+
+    `new=True` refuses to replace a file that is there (FileExistsError). Text is UTF-8 with `\\n` line ends.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+        with os.fdopen(handle, mode, **text) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        if new:
+            _take_name(temporary, path)
+        else:
+            os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _take_name(temporary: str, path: Path) -> None:
+    """Gives a file its name unless somebody has it: a link fails then, a rename would replace."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+            raise
+        # exFAT and some network file systems know no links: an empty file takes the name first.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        os.replace(temporary, path)
+    else:
+        os.unlink(temporary)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Writes `value` as indented JSON, keys in the order given; a NaN is an error."""
+    with atomic(path) as file:
+        file.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+class _UnixLines:
+    """Ends the rows of a csv.writer in `\\n`.
+
+    Asked for `lineterminator="\\n"`, Python before 3.13 leaves a bare carriage return in a cell unquoted, and
+    nobody can read that row again.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
+
+
+def write_csv(path: str | Path, columns: list[str], rows: Iterable[Iterable[Any]], bom: bool = False, new: bool = False) -> int:
+    """Writes a CSV with a header and returns the number of rows; `bom` marks it as UTF-8 for Excel."""
+    count = 0
+    with atomic(path, new=new) as file:
+        if bom:
+            file.write("\ufeff")
+        writer = csv.writer(file if bom else _UnixLines(file))
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow(row)
+            count += 1
+    return count
+
+
+def csv_text(columns: list[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Returns the same CSV as `write_csv` writes, as a string."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(_UnixLines(buffer))
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def publish(made: str | Path, folder: str | Path) -> None:
+    """Moves the finished folder `made` to `folder` in one step, over what is there."""
+    made, folder = Path(made), Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = folder.parent / f".{folder.name}.old"
+    shutil.rmtree(aside, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, aside)
+    try:
+        os.replace(made, folder)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        # models/ or data/ may be a mount of its own: copy beside the target, then rename there.
+        beside = folder.parent / f".{folder.name}.new"
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.copytree(made, beside)
+        os.replace(beside, folder)
+        shutil.rmtree(made)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def seal(folder: str | Path) -> str:
+    """Writes `manifest.json` with the SHA-256 of every file in `folder`; returns the fingerprint of it all."""
+    folder = Path(folder)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    write_json(folder / MANIFEST, folder_digests(folder))
+    return fingerprint(folder)
+
+
+def fingerprint(folder: str | Path) -> str:
+    """Returns the first 16 hex digits of the SHA-256 of a sealed folder's manifest."""
+    return sha256(Path(folder) / MANIFEST)[:16]
+
+
+def verify(folder: str | Path) -> None:
+    """Raises a UserError unless every file of a sealed folder is there with the bytes it was sealed with."""
+    folder = Path(folder)
+    if not (folder / MANIFEST).is_file():
+        raise UserError(f"{at(folder)}: no {MANIFEST} here, so this is not a model that labelrounds made. Run `dvc repro`.")
+    sealed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    for name, digest in sealed.items():
+        found = sha256(folder / name) if (folder / name).is_file() else "no file"
+        if found != digest:
+            raise UserError(
+                f"{at(folder / name)}: damaged: its SHA-256 is {found[:12]}, the manifest says {digest[:12]}. "
+                f"Remove {at(folder)}, then run `dvc repro` (or `dvc checkout` after `dvc pull`)."
+            )
+
+
+@contextmanager
+def unchanged(*paths: str | Path) -> Iterator[None]:
+    """Raises a UserError if an input changes while the block reads it.
+
+    DVC hashes a stage's inputs after its command: without this check an edit made in between would be
+    recorded as the source of outputs that never saw it.
+    """
+    before = {path: _signature(Path(path)) for path in paths}
+    yield
+    for path, signature in before.items():
+        if _signature(Path(path)) != signature:
+            raise UserError(f"{at(path)} changed while it was being read. Nothing was written; run `dvc repro` again.")
+
+
+def _signature(path: Path) -> list[tuple[str, int, int]]:
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [(str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file()]

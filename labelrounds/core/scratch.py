@@ -1,0 +1,69 @@
+"""Work in progress that survives a kill: scratch/STAGE/FINGERPRINT/, one process at a time.
+
+A stage that is killed finds its own checkpoints again only while its inputs, parameters and code are the
+same, because the folder's name is a fingerprint of all three. So an old checkpoint never meets new inputs.
+"""
+
+import fcntl
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from labelrounds.core import files
+
+ROOT = Path("scratch")
+CODE = (Path(__file__).parents[1], Path(__file__).parents[2] / "stages")
+LIBRARIES = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy")
+
+
+def fingerprint_of(inputs: list[str | Path], settings: Any) -> str:
+    """Returns 16 hex digits over the digests of `inputs`, the `settings`, all of our code and the libraries' versions."""
+    known = {
+        "inputs": {str(path): files.sha256(path) for path in inputs},
+        "settings": repr(settings),
+        "code": [files.sha256(path) for folder in CODE for path in sorted(folder.rglob("*.py"))],
+        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+    }
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def scratch(stage: str, inputs: list[str | Path], settings: Any) -> Iterator[Path]:
+    """Yields the folder for this stage's checkpoints, under the stage's lock; removes it after success.
+
+    Waits while another process holds the lock: a killed `dvc repro` leaves its stage running, and two
+    of them must not write the same checkpoints. Folders of other fingerprints go.
+    """
+    room = ROOT / stage
+    room.mkdir(parents=True, exist_ok=True)
+    with _locked(room / "lock"), files.unchanged(*inputs):
+        folder = room / fingerprint_of(inputs, settings)
+        for other in room.iterdir():
+            if other.is_dir() and other != folder:
+                shutil.rmtree(other)
+        folder.mkdir(exist_ok=True)
+        yield folder
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with open(path, "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            click.echo(f"Process {lock.read() or '?'} is still at work on this stage: waiting for it (end it to take over).")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

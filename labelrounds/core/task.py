@@ -1,0 +1,58 @@
+"""The task: its type, its labels in order, and how a cell spells them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from labelrounds.core.errors import UserError, did_you_mean
+
+MULTI_CLASS = "multi-class"
+MULTI_LABEL = "multi-label"
+SEPARATOR = ";"
+NONE = "-"  # multi-label: "I read it, and no label applies", which an empty cell must not mean
+
+
+@dataclass(frozen=True)
+class Task:
+    """type: `multi-class` (exactly one label) or `multi-label` (any number); the order of labels is the label id."""
+
+    type: str
+    labels: tuple[str, ...]
+
+    @property
+    def multi_label(self) -> bool:
+        return self.type == MULTI_LABEL
+
+    @property
+    def column(self) -> str:
+        """The name of the label column in our own files."""
+        return "labels" if self.multi_label else "label"
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """{label: its id}."""
+        return {label: number for number, label in enumerate(self.labels)}
+
+    def spell(self, labels: Iterable[str]) -> str:
+        """Returns labels as one cell, in the task's order; `-` for none."""
+        return SEPARATOR.join(sorted(labels, key=self.index.__getitem__)) or NONE
+
+    def parse(self, cell: str, where: str) -> tuple[str, ...]:
+        """Returns the labels in a cell, in the task's order. `where` is the file and line for errors."""
+        if not self.multi_label:
+            return (self.known(cell.strip(), where),)
+        if cell.strip() == NONE:
+            return ()
+        found = {self.known(part.strip(), where) for part in cell.split(SEPARATOR) if part.strip()}
+        if not found:
+            raise UserError(f'{where}: "{cell.strip()}" names no label. Write "{NONE}" where none applies.')
+        return tuple(sorted(found, key=self.index.__getitem__))
+
+    def known(self, label: str, where: str) -> str:
+        """Returns `label` if the task has it; otherwise a UserError that suggests the nearest."""
+        if label in self.index:
+            return label
+        separated = SEPARATOR in label and not self.multi_label
+        hint = " One label per text is expected: the task is multi-class." if separated else did_you_mean(label, self.labels)
+        expected = ", ".join(self.labels[:12]) + (" …" if len(self.labels) > 12 else "")
+        raise UserError(f'{where}: unknown label "{label}".{hint} Expected one of: {expected} (task.labels in params.yaml).')

@@ -1,0 +1,159 @@
+"""Labelers: whatever is inside, texts go in and scores come out.
+
+A labeler is a folder, models/labeler/NAME/, with `labeler.json` (the card), the files of its kind and a
+manifest. `load` returns an object that follows the `Labeler` contract; the stages know nothing else.
+A new kind is one module with a `load(folder, card, runtime)` and one line in `_module`.
+"""
+
+import importlib.metadata
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+
+from labelrounds.core import files
+from labelrounds.core.errors import UserError, at
+from labelrounds.core.task import Task
+
+ROOT = Path("models/labeler")
+CARD = "labeler.json"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What there is to know of a labeler without loading it.
+
+    thresholds : multi-label: a label applies from this score on
+    temperature : multi-class: logits are divided by it; platt : multi-label: (slope, intercept) for the logits of each label
+    base : fingerprint of the model it was tuned from; training : fingerprint and size of its training data
+    """
+
+    kind: str
+    task: str
+    labels: list[str]
+    thresholds: list[float]
+    temperature: float
+    max_length: int | None
+    base: dict[str, Any] | None
+    training: dict[str, Any]
+    versions: dict[str, str] = field(default_factory=dict)
+    platt: list[list[float]] | None = None
+
+    @property
+    def schema(self) -> Task:
+        """The task with the labels in the order of the scores' columns."""
+        return Task(self.task, tuple(self.labels))
+
+
+class Labeler(Protocol):
+    """The contract of every labeler."""
+
+    card: Card
+    fingerprint: str
+
+    def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
+        """Returns float32 scores of shape (n_texts, n_labels): probabilities that sum to 1 (multi-class) or one per label."""
+
+    def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
+        """Returns floats of shape (n_texts, n_labels), which `probabilities` turns into scores."""
+
+    def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
+        """Returns float32 vectors of shape (n_texts, d), in which near texts mean similar things."""
+
+
+def _module(kind: str) -> ModuleType | None:
+    """Returns the module of a kind; imported here, so that a linear labeler never waits for torch."""
+    if kind == "linear":
+        from labelrounds.labelers import linear
+
+        return linear
+    if kind == "transformer":
+        from labelrounds.labelers import transformer
+
+        return transformer
+    if kind == "linear-probe":
+        from labelrounds.labelers import linear_probe
+
+        return linear_probe
+    if kind == "nearest":
+        from labelrounds.labelers import nearest
+
+        return nearest
+    if kind == "nli":
+        from labelrounds.labelers import nli
+
+        return nli
+    if kind == "prompted":
+        from labelrounds.llm import prompted
+
+        return prompted
+    return None
+
+
+def load(folder: str | Path, runtime: Any = None) -> Labeler:
+    """Returns the labeler in `folder` after checking every file against its manifest.
+
+    runtime : a `runtime.Runtime`, or a function that returns one; kinds that need no torch never call it
+    """
+    folder = Path(folder)
+    card = read_card(folder)
+    files.verify(folder)
+    module = _module(card.kind)
+    if module is None:
+        raise UserError(f'{at(folder / CARD)}: the kind "{card.kind}" is unknown to this version of labelrounds. Update it, or run `dvc repro`.')
+    return module.load(folder, card, runtime)
+
+
+def new_card(kind: str, task: Task, trained_on: Path, n: int, max_length: int | None = None, base: dict[str, Any] | None = None) -> Card:
+    """Returns the card of a labeler trained on the `n` texts of the file `trained_on`, not calibrated yet."""
+    thresholds = [0.5] * len(task.labels)
+    return Card(kind, task.type, list(task.labels), thresholds, 1.0, max_length, base, {"n": n, "fingerprint": files.sha256(trained_on)[:16]})
+
+
+def read_card(folder: str | Path) -> Card:
+    """Returns the card of the labeler in `folder`; none there is a UserError."""
+    path = Path(folder) / CARD
+    if not path.is_file():
+        raise UserError(f"{at(folder)}: there is no labeler here yet. Run `dvc repro` (or `dvc pull`) first.")
+    try:
+        return Card(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:  # not JSON, or not the keys of this version
+        raise UserError(
+            f"{at(path)}: not a card that this version of labelrounds reads ({error}). Remove {at(folder)}, then run `dvc repro`."
+        ) from None
+
+
+def write_card(folder: str | Path, card: Card, libraries: tuple[str, ...]) -> None:
+    """Writes labeler.json with the versions of the libraries that the labeler needs."""
+    versions = {name: importlib.metadata.version(name) for name in libraries}
+    files.write_json(Path(folder) / CARD, {**asdict(card), "versions": versions})
+
+
+def probabilities(logits: np.ndarray, card: Card) -> np.ndarray:
+    """Returns float32 scores for logits of shape (n, k), calibrated by the card: a softmax over the labels, or one sigmoid per label."""
+    from scipy.special import expit, softmax
+
+    if card.task == "multi-class":
+        return softmax(logits / card.temperature, axis=1).astype(np.float32)
+    slope, intercept = np.asarray(card.platt or [[1.0, 0.0]] * len(card.labels)).T
+    return expit(logits * slope + intercept).astype(np.float32)
+
+
+def decide(scores: np.ndarray, card: Card) -> list[tuple[str, ...]]:
+    """Returns the labels that scores of shape (n, k) mean: the highest, or each at or above its threshold."""
+    if card.task == "multi-class":
+        return [(card.labels[number],) for number in scores.argmax(axis=1)]
+    above = scores >= np.asarray(card.thresholds, dtype=scores.dtype)
+    return [tuple(label for label, yes in zip(card.labels, row, strict=True) if yes) for row in above]
+
+
+def confidence(scores: np.ndarray, card: Card) -> np.ndarray:
+    """Returns how sure a decision is, float array of shape (n,): the label's score; multi-label: of the least sure label."""
+    if card.task == "multi-class":
+        return scores.max(axis=1)
+    above = scores >= np.asarray(card.thresholds, dtype=scores.dtype)
+    return np.where(above, scores, 1 - scores).min(axis=1)

@@ -1,0 +1,112 @@
+"""F1 and its relatives: arrays in, plain dict out; no torch.
+
+All arrays of gold and predicted labels are 0/1 indicator matrices of shape (n_texts, n_labels); a
+multi-class row holds exactly one 1.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from labelrounds.core.task import Task
+
+DIGITS = 6
+
+
+def indicator(labels: Iterable[Iterable[str]], task: Task) -> np.ndarray:
+    """Returns the int matrix of shape (n_texts, n_labels), 1 where a label applies."""
+    labels = list(labels)
+    matrix = np.zeros((len(labels), len(task.labels)), dtype=np.int64)
+    for row, found in enumerate(labels):
+        for label in found:
+            matrix[row, task.index[label]] = 1
+    return matrix
+
+
+def labels(matrix: np.ndarray, task: Task) -> list[tuple[str, ...]]:
+    """Returns the labels of each row of an indicator matrix."""
+    return [tuple(task.labels[number] for number in np.flatnonzero(row)) for row in matrix]
+
+
+def summary(gold: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, task: Task) -> dict[str, Any]:
+    """Returns accuracy, F1 (micro, macro, weighted, per label), ROC AUC and, for multi-label, Jaccard.
+
+    accuracy is subset accuracy for multi-label. Macro-F1 is the mean over the labels that occur in gold or
+    predicted; a label that occurs in neither has no F1 (None), as it has no ROC AUC.
+    """
+    from sklearn.metrics import f1_score, jaccard_score
+
+    seen = (gold | predicted).any(axis=0)
+    per_label = f1_score(gold, predicted, average=None, zero_division=0)
+    weights = gold.sum(axis=0)
+    values = {
+        "accuracy": float((gold == predicted).all(axis=1).mean()),
+        "f1_micro": f1_score(gold, predicted, average="micro", zero_division=0),
+        "f1_macro": per_label[seen].mean() if seen.any() else 0.0,
+        "f1_weighted": float((per_label * weights).sum() / max(weights.sum(), 1)),
+        "roc_auc": mean_of(roc_auc(gold, probabilities)),
+    }
+    if task.multi_label:
+        values["jaccard"] = jaccard_score(gold, predicted, average="samples", zero_division=1.0)
+    values["f1"] = {label: value if seen[number] else None for number, (label, value) in enumerate(zip(task.labels, per_label, strict=True))}
+    return rounded(values)
+
+
+def macro_f1(gold: np.ndarray, predicted: np.ndarray) -> float:
+    """Returns the mean F1 over the labels that occur in gold or predicted; what chooses the best epoch."""
+    from sklearn.metrics import f1_score
+
+    seen = (gold | predicted).any(axis=0)
+    return float(f1_score(gold, predicted, average=None, zero_division=0)[seen].mean()) if seen.any() else 0.0
+
+
+def roc_auc(gold: np.ndarray, probabilities: np.ndarray) -> list[float | None]:
+    """Returns the area under the ROC curve of each label against the rest; None where gold lacks either side."""
+    from sklearn.metrics import roc_auc_score
+
+    return [
+        float(roc_auc_score(gold[:, number], probabilities[:, number])) if 0 < gold[:, number].sum() < len(gold) else None
+        for number in range(gold.shape[1])
+    ]
+
+
+def per_label(gold: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, task: Task) -> list[dict[str, Any]]:
+    """Returns one row per label: precision, recall, f1, roc_auc, support."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    columns = precision_recall_fscore_support(gold, predicted, average=None, zero_division=0)
+    areas = roc_auc(gold, probabilities)
+    return [
+        rounded({"label": label, "precision": p, "recall": r, "f1": f, "roc_auc": area, "support": int(s)})
+        for label, p, r, f, s, area in zip(task.labels, *columns, areas, strict=True)
+    ]
+
+
+def confusion(gold: np.ndarray, predicted: np.ndarray, task: Task) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Returns (columns, rows) of counts: gold by predicted label; for multi-label, 0/1 by 0/1 for each label."""
+    if task.multi_label:
+        rows = [
+            (label, one, other, int(((gold[:, number] == one) & (predicted[:, number] == other)).sum()))
+            for number, label in enumerate(task.labels)
+            for one in (0, 1)
+            for other in (0, 1)
+        ]
+        return ["label", "gold", "predicted", "count"], rows
+    counts = gold.T @ predicted
+    rows = [(one, other, int(counts[i, j])) for i, one in enumerate(task.labels) for j, other in enumerate(task.labels)]
+    return ["gold", "predicted", "count"], rows
+
+
+def mean_of(values: list[float | None]) -> float | None:
+    """Returns the mean of those that are not None, or None."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def rounded(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns the same dict with plain floats of six digits, so that a diff shows changes and no noise."""
+    return {
+        name: rounded(value) if isinstance(value, dict) else round(float(value), DIGITS) if isinstance(value, (float, np.floating)) else value
+        for name, value in values.items()
+    }

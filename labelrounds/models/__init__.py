@@ -1,0 +1,4 @@
+"""Base models: bring one to disk, load it, train it, save it.
+
+It imports pool and core. It has never heard of rounds, so that the stage `adapt` cannot either.
+"""

@@ -1,0 +1,341 @@
+"""The command `labelrounds`: what people type. Each subcommand is a few lines that call a room below."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from labelrounds.core.errors import Command, UserError, at
+
+
+class Commands(click.Group):
+    """Subcommands in the order of the work, and a `did you mean` for a mistyped one."""
+
+    command_class = Command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from labelrounds.core.errors import did_you_mean
+
+            error.message += did_you_mean(args[0], self.commands)
+            raise
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="labelrounds")
+def main() -> None:
+    """Label text in rounds: people label a few, a model learns, and says which to label next.
+
+    \b
+    labelrounds init --pool texts.csv      a clone becomes your project
+    labelrounds draw 200 round-01.csv      the first texts to label, at random
+    labelrounds import round-01.csv        their labels become data/rounds/01.csv
+    dvc repro                              train, measure, predict, choose the next queue
+    labelrounds next round-02.csv          the queue, to fill in; then import again
+    labelrounds audit 100 audit.csv        is what the model labels alone as right as promised?
+    """
+    if not Path("params.yaml").is_file() and not {"-h", "--help"} & set(sys.argv):
+        raise UserError(f"{os.getcwd()} is not a labelrounds project: there is no params.yaml. Go to the top of your clone.")
+
+
+@main.command()
+@click.option(
+    "--pool", "pool_file", required=True, type=click.Path(path_type=Path), help="All texts: csv, tsv, jsonl or parquet, also .gz; a file or a folder."
+)
+@click.option(
+    "--labelled", multiple=True, type=click.Path(path_type=Path), help="Labels you have already; each file becomes a round. Repeat it for more."
+)
+@click.option("--text-column", help="The column with the text.  [default: found by its name]")
+@click.option("--label-column", help="The column with the label.  [default: found by its name, or one 0/1 column per label]")
+@click.option("--multi-label", is_flag=True, help="A text may have several labels, joined by `;` or in 0/1 columns.")
+@click.option("--yes", is_flag=True, help="Do not ask before removing files that are not the demo's.")
+def init(pool_file: Path, labelled: tuple[Path, ...], text_column: str | None, label_column: str | None, multi_label: bool, yes: bool) -> None:
+    """Turn this clone into your own project: the demo goes, your texts and labels come."""
+    from labelrounds.people import init as project
+
+    project.start(pool_file, labelled, text_column, label_column, multi_label, yes)
+
+
+@main.command()
+@click.argument("n", type=click.IntRange(1))
+@click.argument("file", type=click.Path(path_type=Path), default="round.csv")
+def draw(n: int, file: Path) -> None:
+    """Draw N texts at random into FILE, to label: the first round, before any model.
+
+    Only rounds drawn so may be holdout rounds, since only they represent the pool.
+    """
+    from labelrounds.core import params
+    from labelrounds.rounds import queue
+    from labelrounds.rounds.sampling import draw_at_random
+
+    settings = params.load()
+    asked, left = draw_at_random(n, settings)
+    queue.write_form(file, asked, settings.labelled_task() if settings.task.labels else None)
+    some = "" if len(asked) == n else f" (of {n}: no more unlabelled, distinct texts are left)"
+    click.echo(f"{len(asked)} texts{some}, drawn at random from {left} that nobody has labelled, wait in {at(file)}.")
+    show_how_to_label(file, settings)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--no-suggestions", is_flag=True, help="Leave out what the model would say, so that it sways nobody.")
+@click.option("--again", type=click.IntRange(1), metavar="N", help="N test texts for second opinions, in place of the queue. They change no label.")
+@click.option("--suspects", is_flag=True, help="Labels that look wrong, in place of the queue: to label again, blind.")
+def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) -> None:
+    """Copy the queue to FILE, to fill in: a CSV that spreadsheets open well.
+
+    With --again or --suspects the texts are others, and neither a label nor a suggestion is shown.
+    """
+    from dataclasses import replace
+
+    from labelrounds.core import params
+    from labelrounds.rounds import audits, queue, record, sampling
+
+    settings = params.load()
+    task = settings.labelled_task()
+    if again and suspects:
+        raise click.UsageError("--again and --suspects exclude each other.")
+    if again:
+        asked, total = sampling.draw_again(again, settings)
+        queue.write_form(file, asked, task, record.OPINION)
+        click.echo(f"{len(asked)} of {total} test texts wait in {at(file)}, for second opinions: a copy for each person. The test set's labels stay.")
+        show_how_to_label(file, settings)
+        return
+    if suspects:
+        asked, total = sampling.draw_suspects(settings)
+        queue.write_form(file, asked, task, record.CORRECTION)
+        click.echo(f"{len(asked)} of {total} texts whose label looks wrong wait in {at(file)}. Your answer will be their label, the same or another.")
+        show_how_to_label(file, settings)
+        return
+    waiting = queue.read()
+    done = {annotation.id for annotation in record.read_all(task)} | set(audits.drawn(task))
+    asked = [entry for entry in waiting if entry.id not in done]
+    if not asked:
+        raise UserError(f"all {len(waiting)} texts of the queue are labelled. Run `dvc repro` for the next queue.")
+    if no_suggestions:
+        asked = [replace(entry, suggestion="", confidence="") for entry in asked]
+    queue.write_form(file, asked, task)
+    skipped = f" ({len(waiting) - len(asked)} more of the queue are labelled already)" if len(asked) < len(waiting) else ""
+    click.echo(f"{len(asked)} texts{skipped} wait in {at(file)}.")
+    show_how_to_label(file, settings)
+    if not record.paths():
+        click.echo(
+            "These texts were chosen by a model, so they cannot give the test set: import a random round before them (labelrounds draw 200 FILE)."
+        )
+
+
+def show_how_to_label(file: Path, settings: Any) -> None:
+    """Says what to type into the file and what to do then."""
+    from labelrounds.core import params
+
+    task = settings.labelled_task() if settings.task.labels else None
+    if task is None:
+        click.echo(f"Name your labels in {params.PATH} (task.labels), then fill in the column `label`.")
+    else:
+        how = f"joined by `;`, or `{task.spell(())}` where none applies" if task.multi_label else "one per text"
+        shown = ", ".join(task.labels[:20]) + (" …" if len(task.labels) > 20 else "")
+        click.echo(f"Fill in the column `{task.column}`: {shown} ({how}).")
+    click.echo(f"Then: labelrounds import {at(file)}")
+
+
+@main.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--annotator", help="Who labelled, where the file's column `annotator` is empty.")
+def import_(files: tuple[Path, ...], annotator: str | None) -> None:
+    """Check the labels in FILES and write them as the next round, data/rounds/NN.csv.
+
+    The form of an audit (`labelrounds audit`) goes to data/audits/NN.csv instead.
+
+    Rows without a label are left out and counted. Labels that a round holds already are not written twice.
+    """
+    from labelrounds.core import params
+    from labelrounds.people import importing
+
+    done = importing.import_labels(files, annotator, params.load())
+    if done.known:
+        click.echo(f"{done.known} labels are in {at(done.folder)} already and were not written again.")
+    if done.overruled:
+        click.echo(
+            f"{done.overruled} of these a later round has changed; that stands. To change one back, add a round by hand: {at(importing.rounds.next_path(done.folder))}."
+        )
+    if done.unfilled:
+        click.echo(f"{done.unfilled} rows have no label yet and were left out: fill them in and import the file again.")
+    if done.path is None:
+        click.echo("Nothing new to write.")
+        return
+    click.echo(f"{done.written} labels of {done.texts} texts are in {at(done.path)} now.")
+    if done.history:
+        click.echo(f"What the model knew before is kept in {at(done.history)}, to see what this round changes.")
+    elif done.stale:
+        click.echo(f"What the model knew before this round is not kept ({done.stale}): metrics/stop.json will compare across it.")
+    kept = f"{at(done.history)}, " if done.history else ""
+    click.echo(f"Next: dvc repro && dvc metrics diff; then commit {at(done.path)}, {kept}dvc.lock and metrics.")
+
+
+@main.command()
+@click.argument("n", type=click.IntRange(1))
+@click.argument("file", type=click.Path(path_type=Path), default="audit.csv")
+def audit(n: int, file: Path) -> None:
+    """Draw N of the texts that the model labelled alone into FILE, for people to check.
+
+    The form does not show what the model said. Bring it back with `labelrounds import FILE`: the next `dvc repro`
+    reports the realised precision with its exact interval (metrics/audit.json), and lets less through where it is
+    below the promise.
+    """
+    from labelrounds.core import params
+    from labelrounds.rounds import audits
+
+    settings = params.load()
+    count, size = audits.draw(n, file, settings)
+    click.echo(f"{count} texts, drawn at random from {size} that are labelled automatically, wait in {at(file)}.")
+    show_how_to_label(file, settings)
+
+
+@main.command()
+def status() -> None:
+    """Count the labels per round, per label and per person, and say what comes next."""
+    from labelrounds.core import params
+    from labelrounds.people import results
+
+    results.show_labels(params.load())
+
+
+@main.command()
+def results() -> None:
+    """Show each labeler's F1 on the test set, how much of the pool is labelled, and where the queue lies."""
+    from labelrounds.core import params
+    from labelrounds.people import results
+
+    results.show_results(params.load())
+
+
+@main.command()
+@click.argument("revision", required=False, metavar="[REV")
+@click.argument("other", required=False, metavar="[REV2]]")
+@click.option("--labeler", metavar="NAME", help="The labeler to compare.  [default: the deployed one]")
+@click.option("--against", metavar="NAME", help="Another labeler, at REV, to compare it with.  [default: the same one]")
+@click.option("--json", "as_json", is_flag=True, help="Everything as JSON, with all texts that flipped.")
+@click.option("--md", "as_markdown", is_flag=True, help="Markdown for a pull request: ids, no texts.")
+def compare(revision: str | None, other: str | None, labeler: str | None, against: str | None, as_json: bool, as_markdown: bool) -> None:
+    """Say whether the labeler at REV2 is better than at REV.
+
+    Without REV2 the working tree is compared with REV; without both, two labelers of the working tree with each other.
+    It reads what each said of the test texts from git (metrics/NAME/test.csv): no data, no model.
+    """
+    import json
+
+    from labelrounds.core import params
+    from labelrounds.people import compare
+
+    settings = params.load()
+    if as_json and as_markdown:
+        raise click.UsageError("--json and --md exclude each other.")
+    name = labeler or settings.deploy
+    if revision is None and against in (None, name):
+        raise click.UsageError("Name a revision to compare with (labelrounds compare HEAD), or another labeler (--against baseline).")
+    before, after = compare.read_side(revision, against or name), compare.read_side(other, name)
+    found = compare.compare(before, after, settings.seed)
+    if as_markdown:
+        click.echo(compare.as_markdown(found))
+        return
+    found = compare.with_texts(found, settings)
+    click.echo(json.dumps(compare.as_dict(found), indent=2, ensure_ascii=False) if as_json else compare.as_text(found))
+
+
+@main.command()
+@click.option("--labeler", metavar="NAME", help="Which labeler.  [default: the deployed one]")
+@click.option("--json", "as_json", is_flag=True, help="A list of JSON objects, oldest first.")
+@click.option("--plot", "path", metavar="FILE.svg", type=click.Path(path_type=Path), help="Draw it, too.")
+def history(labeler: str | None, as_json: bool, path: Path | None) -> None:
+    """Show what each round bought: macro-F1 with its interval, from git history."""
+    import json
+
+    from labelrounds.core import params
+    from labelrounds.people import history
+
+    settings = params.load()
+    name = labeler or settings.deploy
+    entries, notes = history.read(name, settings.seed)
+    if path:
+        history.plot(entries, name, path)
+    click.echo(json.dumps(history.as_list(entries), indent=2) if as_json else history.as_text(entries, name))
+    if not as_json:
+        for line in [*notes, *([f"Drawn in {at(path)}."] if path else [])]:
+            click.echo(f"\n{line}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--no-texts", is_flag=True, help="Leave out all texts and the names of people, so that the page may leave.")
+def report(file: Path, no_texts: bool) -> None:
+    """Write the page of metrics/report.html to FILE: one HTML file that needs no network."""
+    from labelrounds.core import files, params
+    from labelrounds.report import render
+
+    render.check_target(file)
+    project = render.project_of(params.load(), not no_texts)
+    with files.atomic(file) as target:
+        target.write(render.page(project))
+    click.echo(f"{at(file)} is there now, {'with' if project.texts else 'without'} texts.")
+
+
+@main.command()
+def curve() -> None:
+    """Show the learning curve: F1 by number of labels, and what the recipes gain over each other."""
+    from labelrounds.core import params
+    from labelrounds.people import results
+
+    results.show_curve(params.load())
+
+
+@main.command()
+@click.argument("texts", nargs=-1)
+@click.option("--file", "source", help="Read texts from a file: a table with the text column, or one text per line; `-` for standard input.")
+@click.option("--labeler", "name", help="Which labeler to ask.  [default: the deployed one]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per text, with every label's score.")
+def label(texts: tuple[str, ...], source: str | None, name: str | None, as_json: bool) -> None:
+    """Say what the deployed labeler makes of TEXTS, with its confidence."""
+    from labelrounds.core import params
+    from labelrounds.people import inference
+
+    settings = params.load()
+    wanted = inference.read_texts(texts, source, settings)
+    for line in inference.answers(wanted, name or settings.deploy, settings, as_json):
+        click.echo(line)
+
+
+@main.group()
+def demo() -> None:
+    """The demo's texts, and its people."""
+
+
+@demo.command("pool")
+def demo_pool() -> None:
+    """Bring the demo's texts and the ratings that people gave them."""
+    from labelrounds.people import demo
+
+    click.echo(f"demo: {demo.make_pool()} texts in {demo.POOL}.")
+
+
+@demo.command("annotate")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--raters", type=click.IntRange(1, 20), help="So many single raters, who disagree as real raters do, in place of their mean.")
+def demo_annotate(file: Path, raters: int | None) -> None:
+    """Fill in FILE as the demo's people would: the mean of all raters, or single ones."""
+    from labelrounds.people import demo
+
+    count = demo.annotate(file, raters)
+    click.echo(
+        f"{count} labels by {'the crowd' if raters is None else f'{raters} raters per text'} are in {at(file)}. Next: labelrounds import {at(file)}"
+    )
+
+
+if __name__ == "__main__":
+    main()

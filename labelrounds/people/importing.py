@@ -1,0 +1,160 @@
+"""From a filled-in file to the next round: checked as a whole, then written as a whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from labelrounds.core import files, params
+from labelrounds.core.errors import UserError, at, first_of
+from labelrounds.core.task import Task
+from labelrounds.measures import snapshots
+from labelrounds.pool import reader
+from labelrounds.rounds import audits, queue, record
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did in `folder`; `path` is None where there was nothing new, `overruled` counts the known ones that a later round changed.
+
+    history : the snapshot of what the model knew before; None, with the reason in `stale`, where there was none to take
+    """
+
+    folder: Path
+    path: Path | None
+    written: int
+    texts: int
+    known: int
+    overruled: int
+    unfilled: int
+    history: Path | None = None
+    stale: str = ""
+
+
+def import_labels(sources: Sequence[str | Path], annotator: str | None, settings: params.Params) -> Imported:
+    """Writes the new labels in `sources` as one round, or the checks in audits' forms as one file of data/audits.
+
+    Raises a UserError, and writes nothing, if any row is wrong.
+    """
+    task = settings.labelled_task()
+    folder = folder_of(sources)
+    read = [read_form(source, task, annotator) for source in sources]
+    annotations = [annotation for found, _ in read for annotation in found]
+    unfilled = sum(len(places) for _, places in read)
+    if not annotations:
+        hint = f"; write {task.spell(())} where none applies" if task.multi_label else ""
+        raise UserError(f"{at(sources[0])}: no row has a label: {unfilled} rows are empty in the label column. Fill in at least one{hint}.")
+    annotations = one_opinion_each(annotations, task)
+    earlier = record.read_all(task, folder)
+    before = {statement(a) for a in earlier}
+    newest = {asked(a): a.round for a in earlier}
+    in_force = {(asked(a), a.labels) for a in earlier if a.round == newest[asked(a)]}
+    new = [a for a in annotations if statement(a) not in before]
+    old = [a for a in annotations if statement(a) in before]
+    known = len(old)
+    overruled = sum((asked(a), a.labels) not in in_force for a in old)
+    if not new:
+        return Imported(folder, None, 0, 0, known, overruled, unfilled)
+    if folder == audits.FOLDER:
+        check_drawn(new, task)
+    carried = {a.id for a in earlier if a.text is not None}
+    in_pool = reader.find(settings.data.pool, settings.data.text_column, {a.id for a in new})
+    unknown = [a for a in new if a.text is None and a.id not in in_pool and a.id not in carried]
+    if unknown:
+        raise first_of(
+            [
+                f"{a.where}: nobody knows the id {a.id}: it is not in the pool ({settings.data.pool}), and the row has no text. Give its text, or remove the row."
+                for a in unknown
+            ],
+            "row",
+        )
+    texts = {a.id: a.text for a in new if a.text is not None and a.id not in in_pool}
+    learns = folder == record.FOLDER and record.deciding(new) and record.deciding(earlier)
+    history, stale = keep_history(settings) if learns else (None, "")
+    path = write_round(new, texts, task, folder)
+    return Imported(folder, path, len(new), len({a.id for a in new}), known, overruled, unfilled, history, stale)
+
+
+def keep_history(settings: params.Params) -> tuple[Path | None, str]:
+    """Returns (the snapshot of what the model knows before the new round, why there is none); nothing here stops an import."""
+    try:
+        return snapshots.keep(settings), ""
+    except snapshots.Stale as reason:
+        return None, str(reason)
+    except (UserError, OSError, ValueError, KeyError) as error:  # a damaged model, metrics file or shard
+        return None, f"what is on disk cannot be read: {getattr(error, 'message', error)}"
+
+
+def asked(annotation: record.Annotation) -> tuple[str, str, bool]:
+    """Returns who was asked for what: a label of a text, or a second opinion on it, which replaces no label."""
+    return annotation.id, annotation.annotator, annotation.source == record.OPINION
+
+
+def statement(annotation: record.Annotation) -> tuple[str, str, tuple[str, ...], str]:
+    """Returns what makes an annotation the same as another one; who confirms a suspected label says something new."""
+    own = annotation.source if annotation.source in (record.OPINION, record.CORRECTION) else ""
+    return annotation.id, annotation.annotator, annotation.labels, own
+
+
+def folder_of(sources: Sequence[str | Path]) -> Path:
+    """Returns where the labels in `sources` go: data/audits for the forms of audits, data/rounds for all others."""
+    forms = [source for source in sources if audits.is_form(source)]
+    if forms and len(forms) < len(sources):
+        raise UserError(
+            f"{at(forms[0])} is the form of an audit, which never trains; the other files are labels to train on. Import them one after the other."
+        )
+    return audits.FOLDER if forms else record.FOLDER
+
+
+def check_drawn(annotations: list[record.Annotation], task: Task) -> None:
+    """Raises a UserError for a text that no audit has drawn: what people chose themselves is no random sample."""
+    known = audits.drawn(task)
+    strange = [a for a in annotations if a.id not in known]
+    if strange:
+        raise first_of(
+            [
+                f"{a.where}: the text {a.id} was not drawn for an audit (see {at(audits.DRAWN)}). Remove the row, or its column `audit`."
+                for a in strange
+            ],
+            "row",
+        )
+
+
+def read_form(source: str | Path, task: Task, annotator: str | None) -> tuple[list[record.Annotation], list[str]]:
+    """Returns the annotations of a filled-in file with what spreadsheets needed undone, and the places without a label."""
+    found, unfilled = record.read_filled(source, task, restore=queue.restored, cut=queue.CUT)
+    return [replace(a, annotator=a.annotator or annotator or "") for a in found], unfilled
+
+
+def one_opinion_each(annotations: list[record.Annotation], task: Task) -> list[record.Annotation]:
+    """Returns each named person's label of a text once; a UserError where one gives a text two labels, also across files."""
+    seen: dict[tuple[str, str], record.Annotation] = {}
+    kept = []
+    for annotation in annotations:
+        previous = seen.setdefault((annotation.id, annotation.annotator), annotation)
+        if previous is annotation or not annotation.annotator:
+            kept.append(annotation)
+        elif previous.labels != annotation.labels:
+            raise UserError(
+                f'{annotation.where}: {annotation.annotator} gives text {annotation.id} the label "{task.spell(annotation.labels)}", but '
+                f'"{task.spell(previous.labels)}" at {previous.where}. One person has one opinion per round: remove one row.'
+            )
+    return kept
+
+
+def write_round(annotations: list[record.Annotation], texts: dict[str, str], task: Task, folder: Path = record.FOLDER) -> Path:
+    """Writes the next round, or the next file of another `folder`, and returns its path; texts stand in it only where the pool lacks them."""
+    columns = ["id", *(["text"] if texts else []), task.column, "annotator"]
+    columns += ["source"] if any(a.source != "human" for a in annotations) else []
+    columns += ["note"] if any(a.note for a in annotations) else []
+    rows = [
+        {"id": a.id, "text": texts.get(a.id, ""), task.column: task.spell(a.labels), "annotator": a.annotator, "source": a.source, "note": a.note}
+        for a in annotations
+    ]
+    for _ in range(100):  # two people may import at the same moment: each gets a number of its own
+        path = record.next_path(folder)
+        try:
+            files.write_csv(path, columns, ([row[name] for name in columns] for row in rows), new=True)
+        except FileExistsError:
+            continue
+        return path
+    raise UserError(f"{at(folder)}: could not find a free number for the round. Try again.")

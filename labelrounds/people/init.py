@@ -1,0 +1,313 @@
+"""A clone becomes your project: the demo goes, your texts and labels come.
+
+Everything is read and checked before anything is removed or written; git history is never touched.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import UserError, at, did_you_mean
+from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
+from labelrounds.measures import curve, snapshots
+from labelrounds.people import importing
+from labelrounds.pool import reader
+from labelrounds.pool.identity import text_id
+from labelrounds.rounds import audits, record
+from labelrounds.rounds.record import FALSE, TRUE
+
+TEXT_NAMES = (
+    "text",
+    "sentence",
+    "tweet",
+    "content",
+    "body",
+    "message",
+    "comment",
+    "review",
+    "title",
+    "headline",
+    "document",
+    "utterance",
+    "question",
+)
+LABEL_NAMES = ("label", "labels", "class", "category", "intent", "topic", "sentiment", "emotion", "target", "gold", "y")
+DEMO_PROMPT = "studies/llm/prompts/sentiment"
+DEMO_PIPELINE = (Path("data/dvc.yaml"), Path("data/dvc.lock"))
+MULTI_LABEL_EPOCHS = 10
+MADE = ("dvc.lock", "models", "scratch", "data/split", "data/unlabelled", "data/evaluated", "data/predictions", "data/queue", "data/demo")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One labelled file as read: (text, labels, annotator, place) of each row, and how many rows have no label."""
+
+    rows: list[tuple[str, tuple[str, ...], str, str]]
+    unfilled: int
+    multi_label: bool
+    labels: list[str]
+
+
+def start(pool_file: Path, labelled: Sequence[Path], text_column: str | None, label_column: str | None, multi_label: bool, yes: bool) -> None:
+    """Turns the clone in the working directory into a project of `pool_file` and the `labelled` files."""
+    params.load()
+    if not Path("dvc.yaml").is_file():
+        raise UserError("there is no dvc.yaml here. Run this at the top of a clone of labelrounds.")
+    text_name = find_text_column(pool_file, text_column)
+    size, foreign = check_pool(pool_file, text_name)
+    read = [read_labelled(path, text_column, label_column, multi_label) for path in labelled]
+    multi_label = multi_label or any(found.multi_label for found in read)
+    task = Task(MULTI_LABEL if multi_label else MULTI_CLASS, tuple(dict.fromkeys(label for found in read for label in found.labels)))
+    check_labels(task, read)
+    going = leftovers(pool_file, labelled)
+    ask_before_removing(going, yes)
+
+    kept = replace_pool(pool_file, going)
+    write_params(task, kept, text_name)
+    track(kept)
+    for path, found in zip(labelled, read, strict=True):
+        written = write_round(found, task, kept, text_name)
+        left_out = f"; {found.unfilled} rows without a label were left out" if found.unfilled else ""
+        click.echo(f"{at(path)}: {len(found.rows)} labels are in {at(written)} now{left_out}.")
+    click.echo(f"{size} texts are in {kept}, tracked by DVC.")
+    say_what_next(task, labelled, foreign)
+
+
+def find_text_column(path: Path, wanted: str | None) -> str:
+    """Returns the column that holds the text: the one named, one with a usual name, or the one with the longest cells."""
+    found = tables.columns(path)
+    if wanted is not None:
+        if wanted not in found:
+            raise UserError(f'{at(path, 1)}: there is no column "{wanted}".{did_you_mean(wanted, found)} Found: {", ".join(found)}.')
+        return wanted
+    for name in TEXT_NAMES:
+        for column in found:
+            if column.lower() == name:
+                return column
+    length: Counter[str] = Counter()
+    for _, row in zip(range(100), tables.rows(path), strict=False):
+        length.update({name: len(cell) for name, cell in row.cells.items()})
+    if not length:
+        raise UserError(f"{at(path)}: there are no rows below the header. Expected one row per text.")
+    longest = length.most_common(1)[0][0]
+    if len(found) > 1:
+        click.echo(f'{at(path)}: the text is taken from the column "{longest}" (--text-column names another).')
+    return longest
+
+
+def check_pool(path: Path, text_column: str) -> tuple[int, bool]:
+    """Returns (number of texts, whether most letters are beyond ASCII) after reading every row."""
+    size = letters = beyond = 0
+    for row in reader.stream(path, text_column):
+        size += 1
+        if size <= 2000:
+            letters += sum(map(str.isalpha, row.text))
+            beyond += sum(character.isalpha() and not character.isascii() for character in row.text)
+    if not size:
+        raise UserError(f"{at(path)}: there are no rows below the header. Expected one row per text.")
+    return size, 2 * beyond > letters
+
+
+def read_labelled(path: Path, text_column: str | None, label_column: str | None, multi_label: bool) -> Labelled:
+    """Returns what a labelled file says, with its label column or 0/1 columns found by name or by content."""
+    columns = tables.columns(path)
+    text_name = find_text_column(path, text_column)
+    named = label_column or next((column for name in LABEL_NAMES for column in columns if column.lower() == name), None)
+    if label_column is not None and label_column not in columns:
+        raise UserError(f'{at(path, 1)}: there is no column "{label_column}".{did_you_mean(label_column, columns)} Found: {", ".join(columns)}.')
+    everything = list(tables.rows(path))
+    for row in everything:
+        if not row.cells.get(text_name, "").strip():
+            raise UserError(f"{row.where}: the text is empty. Remove the row, or fill in its text.")
+    hot = [] if named else one_hot_columns(columns, text_name, everything)
+    if named is None and not hot:
+        raise UserError(
+            f"{at(path, 1)}: no label column found among: {', '.join(columns)}. Name it with --label-column, or give one 0/1 column per label."
+        )
+    if hot:
+        marked = [tuple(column for column in hot if row.cells[column].strip().lower() in TRUE) for row in everything]
+        several = multi_label or any(len(labels) != 1 for labels in marked)
+        found = marked
+        empty = [False] * len(everything)
+    else:
+        cells = [row.cells[named].strip() for row in everything]
+        several = multi_label or any(SEPARATOR in cell for cell in cells)
+        found = [split_cell(cell) if several else (cell,) for cell in cells]
+        empty = [not cell for cell in cells]
+    rows = [
+        (row.cells[text_name], labels, row.cells.get("annotator", "").strip(), row.where)
+        for row, labels, none in zip(everything, found, empty, strict=True)
+        if not none
+    ]
+    if not rows:
+        raise UserError(f'{at(path)}: no row has a label in the column "{named}". Fill in at least one, or leave --labelled out.')
+    labels = hot or sorted({label for _, some, _, _ in rows for label in some})
+    return Labelled(rows, sum(empty), several, labels)
+
+
+def split_cell(cell: str) -> tuple[str, ...]:
+    """Returns the labels joined in one cell; `-` means that none applies."""
+    return () if cell == NONE else tuple(dict.fromkeys(part.strip() for part in cell.split(SEPARATOR) if part.strip()))
+
+
+def one_hot_columns(columns: Iterable[str], text_name: str, rows: Sequence[tables.Row]) -> list[str]:
+    """Returns the columns that hold 0 and 1 alone, if there are two or more."""
+    filled = {cell for cell in (*FALSE, *TRUE) if cell}
+    hot = [name for name in columns if name != text_name and rows and all(row.cells.get(name, "").strip().lower() in filled for row in rows)]
+    return hot if len(hot) > 1 else []
+
+
+def check_labels(task: Task, read: Sequence[Labelled]) -> None:
+    """Raises a UserError for labels that params.yaml could not hold, or a single one."""
+    for found in read:
+        for _, labels, _, where in found.rows:
+            for label in labels:
+                if "\n" in label or len(label) > 200:
+                    raise UserError(f'{where}: "{label[:40]}…" is too long for a label, or holds a line break. Is --label-column right?')
+    if read and len(task.labels) == 1 and not task.multi_label:
+        raise UserError(f'the labelled files hold only the label "{task.labels[0]}"; two or more are needed. Is --label-column right?')
+    if len(task.labels) > 1000:
+        raise UserError(f"the labelled files hold {len(task.labels)} different labels. Is --label-column right?")
+
+
+def leftovers(pool_file: Path, labelled: Sequence[Path]) -> list[Path]:
+    """Returns what goes: the demo's files, everything the pipeline made, and rounds and pools of before."""
+    given = {path.resolve() for path in (pool_file, *labelled)}
+    found = [
+        *DEMO_PIPELINE,
+        *map(Path, MADE),
+        *sorted(Path("metrics").glob("*")),
+        *sorted(record.FOLDER.glob("*.csv")),
+        *sorted(audits.FOLDER.glob("*.csv")),
+        *sorted(audits.DRAWN.glob("*.csv")),
+        *sorted(snapshots.FOLDER.glob("*.json")),
+        *sorted(Path("studies").glob("*/dvc.lock")),
+        *sorted(curve.POINTS.glob("*.jsonl")),
+        *sorted(Path("studies/llm/models").glob("*/")),
+        *sorted(Path("data").glob("pool*")),
+    ]
+    return [path for path in found if path.exists() and path.resolve() not in given]
+
+
+def ask_before_removing(going: Sequence[Path], yes: bool) -> None:
+    """Asks, unless `yes`, before anything goes that is not the demo's."""
+    is_demo = DEMO_PIPELINE[0].is_file()
+    own = [path for path in going if not (is_demo and is_the_demos(path))]
+    if not own or yes:
+        return
+    click.echo("These files are not the demo's and would be removed:")
+    for path in own:
+        click.echo(f"  {path}")
+    if not sys.stdin.isatty() and not sys.stdin.readable():
+        raise UserError("nobody is there to ask. Run it again with --yes if they may go.")
+    click.confirm("Remove them?", abort=True)
+
+
+def is_the_demos(path: Path) -> bool:
+    """Says whether a leftover came with the clone: of rounds, those that the demo's crowd labelled."""
+    if path.parent in (record.FOLDER, audits.FOLDER):
+        try:
+            return all(row.cells.get("annotator", "").startswith(("crowd", "rater-")) for row in tables.rows(path))
+        except UserError:
+            return False
+    return path.parent != Path("data") or path.name in ("pool.csv", "dvc.yaml", "dvc.lock", "demo", "split", "predictions", "queue")
+
+
+def replace_pool(pool_file: Path, going: Sequence[Path]) -> Path:
+    """Removes what goes, copies the pool to its place, data/pool.* or data/pool/, and returns that."""
+    suffixes = "".join(pool_file.suffixes[-2:]) if pool_file.suffix.lower() == ".gz" else pool_file.suffix
+    target = Path("data/pool") if pool_file.is_dir() else Path("data") / f"pool{suffixes.lower()}"
+    beside = target.with_name(f".{target.name}.new")
+    in_place = target.resolve() == pool_file.resolve()
+    if not in_place and pool_file.is_dir():
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.copytree(pool_file, beside)
+    elif not in_place:
+        shutil.copyfile(pool_file, beside)
+    for path in going:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if not in_place:
+        beside.rename(target)
+    return target
+
+
+def write_params(task: Task, kept: Path, text_column: str) -> None:
+    """Writes the task and the pool into params.yaml; every other line and comment stays."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedSeq
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    yaml = YAML(typ="rt")
+    yaml.preserve_quotes = True
+    yaml.width = 10_000
+    tree: Any = yaml.load(params.PATH.read_text(encoding="utf-8"))
+    labels = CommentedSeq(DoubleQuotedScalarString(label) for label in task.labels)
+    labels.fa.set_flow_style()
+    tree["task"]["type"] = task.type
+    tree["task"]["labels"] = labels
+    tree["task"].pop("descriptions", None)  # those of other labels
+    asked = [name for name, prompt in tree["prompts"].items() if prompt["prompt"] == DEMO_PROMPT] if tree.get("prompts") else []
+    for name in asked:  # the guideline is about other labels
+        model = tree["prompts"].pop(name)["model"]
+        if model in tree["language_models"] and model not in [prompt["model"] for prompt in tree["prompts"].values()]:
+            del tree["language_models"][model]
+    if tree["deploy"] in asked:
+        tree["deploy"] = next(iter(tree["recipes"]), "baseline")
+    tree["learning_curve"]["recipes"][:] = [name for name in tree["learning_curve"]["recipes"] if name not in asked]
+    tree["data"]["pool"] = str(kept)
+    tree["data"]["text_column"] = text_column
+    if task.multi_label:  # one decision per label takes longer to learn than one per text
+        for knob, least in (("epochs", MULTI_LABEL_EPOCHS), ("patience", MULTI_LABEL_EPOCHS // 2)):
+            if tree["finetune"][knob] < least:
+                click.echo(
+                    f"finetune.{knob} is {least} now, was {tree['finetune'][knob]}: several labels per text take longer to learn (params.yaml)."
+                )
+                tree["finetune"][knob] = least
+    tree["split"]["holdout_rounds"][:] = [DoubleQuotedScalarString("01")]
+    with files.atomic(params.PATH) as file:
+        yaml.dump(tree, file)
+    params.load()
+
+
+def track(kept: Path) -> None:
+    """Tracks the pool with DVC."""
+    done = subprocess.run([sys.executable, "-m", "dvc", "add", "-q", str(kept)], capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(
+            f"dvc could not track {kept}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'it gave no reason'}. Run `dvc add {kept}`."
+        )
+
+
+def write_round(found: Labelled, task: Task, kept: Path, text_column: str) -> Path:
+    """Writes one labelled file as the next round; its texts stand there only where the pool lacks them."""
+    ids = {text: text_id(text) for text, _, _, _ in found.rows}
+    in_pool = reader.find(kept, text_column, set(ids.values()))
+    annotations = [record.Annotation(ids[text], text, labels, who, "human", "", "", where) for text, labels, who, where in found.rows]
+    texts = {identity: text for text, identity in ids.items() if identity not in in_pool}
+    return importing.write_round(annotations, texts, task)
+
+
+def say_what_next(task: Task, labelled: Sequence[Path], foreign: bool) -> None:
+    """Says what was found and what to type now."""
+    if foreign:
+        click.echo(
+            "Most of your texts are not in Latin letters, and the demo's base model knows English: name one for your language in params.yaml (model.base)."
+        )
+    if not labelled:
+        click.echo("Next: name your labels in params.yaml (task.labels), then draw the first texts to label:\n  labelrounds draw 200 round-01.csv")
+        return
+    shown = ", ".join(task.labels[:12]) + (" …" if len(task.labels) > 12 else "")
+    click.echo(f"task: {task.type}, {len(task.labels)} labels: {shown} (task.labels in params.yaml).")
+    click.echo("Round 01 gives validation and test texts: its scores hold for the pool if it was drawn from it at random.")
+    click.echo("Next: dvc repro; then commit everything that `git status` shows.")

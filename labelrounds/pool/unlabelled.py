@@ -1,0 +1,50 @@
+"""Texts without a label that a model may learn from: a sample of the pool, each with an augmented copy."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from labelrounds.core import tables
+from labelrounds.core.errors import UserError
+from labelrounds.pool.identity import near_duplicate_key
+
+PATH = Path("data/unlabelled/texts.csv")
+COLUMNS = ["id", "text", "augmented"]
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """n texts of the pool; augmented : for each a copy in other words"""
+
+    ids: list[str]
+    texts: list[str]
+    augmented: list[str]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def part(self, numbers: Iterable[int]) -> "Unlabelled":
+        """Returns the texts with these numbers, in this order."""
+        numbers = [int(number) for number in numbers]
+        return Unlabelled(*([column[number] for number in numbers] for column in (self.ids, self.texts, self.augmented)))
+
+    def sample(self, n: int, randomness: np.random.Generator) -> "Unlabelled":
+        """Returns `n` of the texts drawn evenly (all where there are no more), in their order."""
+        return self.part(np.sort(randomness.permutation(len(self))[:n]))
+
+
+def read(path: str | Path, labelled: Iterable[str]) -> Unlabelled:
+    """Returns the sample without the texts that people have labelled since, and without near-duplicates of these.
+
+    A sample of which nothing is left is a UserError.
+    """
+    known = {near_duplicate_key(text) for text in labelled}
+    rows = [row.cells for row in tables.rows(path) if near_duplicate_key(row.cells["text"]) not in known]
+    if not rows:
+        raise UserError(
+            "the pool leaves no text without a label to learn from. Add texts to the pool, raise unlabelled.size in params.yaml, "
+            "or take the recipes with `method: ust` or `method: uda` out of `recipes`."
+        )
+    return Unlabelled(*([row[column] for row in rows] for column in COLUMNS))

@@ -1,0 +1,123 @@
+"""The page people look at: metrics/report.html, one file that needs no network and no script.
+
+Every section appears when the files are there that it shows, and says in one line what is missing otherwise. Texts
+and labels are written by anybody: the template escapes all of them, and `shown` takes out what could reorder a line.
+"""
+
+import importlib.resources
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from labelrounds.core.errors import UserError, at
+from labelrounds.report import sections
+from labelrounds.report.formats import cut, digits, many, number, percent, score, shown, span
+from labelrounds.report.sections import CRITERIA, HISTORY, METRICS, SUSPECTS, TEST, TRAIN, VALID, Project, read_csv, read_json
+
+PATH = METRICS / "report.html"
+MARK = '<meta name="generator" content="labelrounds">'
+
+
+def page(project: Project) -> str:
+    """Returns the page as HTML; the same files give the same bytes."""
+    from markupsafe import Markup
+
+    return _template().render(**facts(project), mark=Markup(MARK), project=project) + "\n"
+
+
+@cache
+def _template() -> Any:
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {found.__name__: found for found in (cut, digits, many, number, percent, score, shown, span)} | {"svg": Markup}
+    environment.globals["criteria"] = CRITERIA
+    return environment.from_string(importlib.resources.files("labelrounds.report").joinpath("templates/report.html").read_text(encoding="utf-8"))
+
+
+def facts(project: Project) -> dict[str, Any]:
+    """Returns everything that the template shows; None where its file is not there."""
+    split, predicted, adapted = (read_json(METRICS / f"{name}.json") for name in ("split", "predict", "adapt"))
+    measured = {name: found["test"] for name in project.labelers if (found := read_json(METRICS / f"{name}.json")) is not None}
+    deployed = measured.get(project.deployed)
+    folder = METRICS / project.deployed
+    said = read_csv(folder / "test.csv")
+    pages = {
+        "split": split,
+        "predicted": predicted,
+        "adapted": adapted,
+        "measured": measured,
+        "deployed": deployed,
+        "labels": sections.per_label(read_csv(folder / "labels.csv"), deployed),
+        "confusion": sections.confusion(read_csv(folder / "confusion.csv"), project.task),
+        "reliability": sections.reliability(read_csv(folder / "reliability.csv"), deployed),
+        "wrong": None if said is None else sections.wrong(said, project),
+        "labelers_plot": sections.labelers_plot(measured, project.deployed),
+        "history": sections.history(said, deployed, split, project),
+        "agreement": sections.agreement(read_json(METRICS / "agreement.json"), project),
+        "stop": read_json(METRICS / "stop.json"),
+        "gate": sections.gate(read_json(METRICS / "gate.json")),
+        "audit": read_json(METRICS / "audit.json"),
+        "suspects": sections.suspects(read_csv(SUSPECTS), project),
+    }
+    return pages | {"state": state(pages)}
+
+
+def state(found: dict[str, Any]) -> str:
+    """Returns where the loop stands, in one sentence."""
+    split, deployed, predicted = found["split"], found["deployed"], found["predicted"]
+    parts = []
+    if split:
+        given = sum(one["annotations"] for one in split["rounds"].values())
+        parts.append(f"{many(len(split['rounds']), 'round')} gave {many(given, 'label')}")
+    if deployed:
+        interval = deployed.get("ci95", {}).get("f1_macro")
+        known = f" (95 % interval {span(interval)})" if interval else ""
+        parts.append(f"the deployed labeler reaches a macro-F1 of {score(deployed['f1_macro'])}{known} on {many(deployed['n'], 'test text')}")
+    if predicted:
+        parts.append(
+            f"it labels {percent(predicted['auto'] / max(predicted['n'], 1))} of the pool automatically, and {many(predicted['review'], 'text')} need review"
+        )
+    if found["stop"]:
+        parts.append(f"{found['stop']['met']} of {len(CRITERIA)} criteria for enough labels are met")
+    if not parts:
+        return "Nothing has been labelled or measured yet."
+    sentence = "; ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def check_target(path: Path) -> None:
+    """Raises a UserError unless the page may be written to `path`: only an older page is overwritten."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f'{at(path)}: the page is HTML; expected a name such as "{path.stem or "report"}.html".')
+    if not path.parent.is_dir():
+        raise UserError(f"{at(path.parent)}: there is no such folder. Make it first, or choose another place.")
+    if path.exists() and (not path.is_file() or MARK.encode() not in path.read_bytes()[:2000]):
+        raise UserError(f"{at(path)} is there already and is no page of labelrounds. Choose another name, or remove it yourself.")
+
+
+def project_of(settings: Any, texts: bool) -> Project:
+    """Returns what the page of these parameters is about; names of people are read from the rounds."""
+    from labelrounds.rounds import record
+
+    task = settings.labelled_task()
+    people = {annotation.annotator for annotation in record.read_all(task)}
+    labelers = dict.fromkeys((*settings.recipes, settings.deploy, "baseline"))  # a prompt or a study's recipe may be deployed
+    return Project(task, tuple(labelers), settings.deploy, tuple(sorted(people)), texts, settings.seed)
+
+
+def sources(labelers: Sequence[str]) -> list[Path]:
+    """Returns the files that the page of these labelers is made from, those that are there."""
+    names = ("split", "predict", "adapt", "agreement", "stop", "gate", "audit", "suspects", *labelers)
+    found = [
+        TRAIN,
+        VALID,
+        TEST,
+        SUSPECTS,
+        HISTORY,
+        *(METRICS / f"{name}.json" for name in names),
+        *(METRICS / name for name in ("agreement", *labelers)),
+    ]
+    return [path for path in found if path.exists()]

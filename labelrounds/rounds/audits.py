@@ -1,0 +1,97 @@
+"""Audits: people check a random sample of what the model labelled alone, without seeing what it said.
+
+`data/audits/drawn/NN.csv` holds what was drawn and what the model had said; `data/audits/NN.csv` what people say,
+in the format of a round. Both are append-only, in git. An audited text never trains and is never held out: it
+is drawn into no round any more, so that it can check every later labeler too.
+"""
+
+import heapq
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from labelrounds.core import files, params, tables
+from labelrounds.core.errors import UserError, at
+from labelrounds.core.task import Task
+from labelrounds.pool import reader
+from labelrounds.rounds import queue, record
+
+FOLDER = Path("data/audits")
+DRAWN = FOLDER / "drawn"
+COLUMN = "audit"  # by it an import knows the form of an audit from that of a round
+SHARDS, LABELLED = Path("data/predictions/shards"), Path("data/predictions/labelled.csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One text that an audit drew: in which one, what the model had said and how sure it was, and which labeler that was."""
+
+    audit: str
+    labels: tuple[str, ...]
+    confidence: float
+    labeler: str
+
+
+def drawn(task: Task) -> dict[str, Drawn]:
+    """Returns {text id: what was drawn} of all audits; a text is drawn once."""
+    return {
+        row.cells["id"]: Drawn(
+            path.stem, task.parse(queue.restored(row.cells[task.column]), row.where), float(row.cells["confidence"]), row.cells["labeler"]
+        )
+        for path in record.paths(DRAWN)
+        for row in tables.rows(path)
+    }
+
+
+def checked(task: Task) -> record.Verdict:
+    """Returns what people say of the audited texts: within a file the majority, and the newest file wins."""
+    return record.settle(record.read_all(task, FOLDER), task)
+
+
+def draw(n: int, file: Path, settings: params.Params) -> tuple[int, int]:
+    """Writes up to `n` texts, drawn evenly from the distinct `auto` texts, as a form without the model's labels; returns (drawn, all there are).
+
+    An even draw, not one per label: so the exact interval holds for the whole, and for each label among what was
+    drawn of it. It depends on the seed and the number of audits.
+    """
+    if not LABELLED.is_file():
+        raise UserError(f"{at(LABELLED)}: nothing is labelled automatically yet. Run `dvc repro` first.")
+    task = settings.labelled_task()
+    earlier = drawn(task)
+    path = record.next_path(DRAWN)
+    randomness = np.random.default_rng([settings.seed, len(record.paths(DRAWN)), 1])
+    labeler = next(tables.rows(SHARDS)).cells["labeler"]
+    keep: list[tuple[float, int, reader.PoolText, dict[str, str]]] = []
+    seen = set(earlier) | {annotation.id for annotation in record.read_all(task)}
+    size = 0
+    for number, (row, said) in enumerate(zip(reader.stream(settings.data.pool, settings.data.text_column), tables.rows(LABELLED), strict=True)):
+        if said.cells["id"] != row.id:
+            raise UserError(f"{said.where}: this is not the pool's text {row.id}: the pool has changed since. Run `dvc repro` first.")
+        if said.cells["decision"] != "auto" or row.id in seen:
+            continue
+        seen.add(row.id)
+        size += 1
+        entry = (-randomness.random(), number, row, said.cells)
+        if len(keep) < n:
+            heapq.heappush(keep, entry)
+        elif entry[:2] > keep[0][:2]:
+            heapq.heapreplace(keep, entry)
+    if not keep:
+        raise UserError(f"no text is `auto` that was not drawn before: there is nothing to audit. {at('metrics/gate.json')} says why.")
+    chosen = sorted(keep, key=lambda entry: -entry[0])
+    form = [queue.Asked(row.id, row.text, "", "", {**queue.own_of(row), COLUMN: path.stem}) for _, _, row, _ in chosen]
+    lines = [[row.id, cells[task.column], cells["confidence"], labeler, size] for _, _, row, cells in chosen]
+    files.write_csv(path, ["id", task.column, "confidence", "labeler", "auto"], lines, new=True)
+    try:
+        queue.write_form(file, form, task)
+    except BaseException:
+        path.unlink()  # what nobody was asked was not drawn
+        raise
+    return len(chosen), size
+
+
+def is_form(path: str | Path) -> bool:
+    """Says whether a filled-in file is the form of an audit."""
+    return COLUMN in tables.columns(path) and all(re.fullmatch(r"\d{2,}", row.cells[COLUMN].strip()) for row in tables.rows(path))

@@ -1,0 +1,137 @@
+"""The queue: which texts people are asked next, and the file that they fill in.
+
+`data/queue/next.csv` is made by the pipeline; people never type into it. They fill in a copy, opened in a
+spreadsheet: so it begins with a byte-order mark, and cells that a spreadsheet would run as formulas or turn
+into numbers are made harmless and restored on the way back.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from labelrounds.core import files, tables
+from labelrounds.core.errors import UserError, at
+from labelrounds.core.task import Task
+from labelrounds.pool import reader
+from labelrounds.pool.identity import near_duplicate_key
+
+PATH = Path("data/queue/next.csv")
+SUSPECTS = Path("data/queue/suspects.csv")
+FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
+NUMBER = re.compile(r"'*\d[\d.,:/%eE+\- ]*")  # also dates and times
+SHOWN = 30_000  # a spreadsheet's cell holds 32,767 characters
+CUT = re.compile(r" … \[cut here by labelrounds: the whole text has [\d,]+ characters\]\s*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One text to label, with the model's suggestion where there is one."""
+
+    id: str
+    text: str
+    suggestion: str
+    confidence: str
+    own: dict[str, str]
+
+
+def unlike(texts: Iterable[tuple[str, str]], taken: set[str]) -> Iterator[tuple[str, str]]:
+    """Yields (id, text) of those that are no near-duplicate of an earlier one or of the keys `taken`, which grow."""
+    for identity, text in texts:
+        key = near_duplicate_key(text)
+        if key not in taken:
+            taken.add(key)
+            yield identity, text
+
+
+def harmless(cell: str) -> str:
+    """Returns a cell that no spreadsheet runs as a formula: one apostrophe goes before what looks like one."""
+    # A number that has an apostrophe gets another, or `restored` would take its own.
+    return f"'{cell}" if FORMULA.match(cell) or (cell.startswith("'") and NUMBER.fullmatch(cell)) else cell
+
+
+def literal(cell: str) -> str:
+    """Returns a harmless cell that no spreadsheet turns into a number or a date either: 1.23E+15 is no id."""
+    return f"'{cell}" if NUMBER.fullmatch(cell) else harmless(cell)
+
+
+def restored(cell: str) -> str:
+    """Returns what stood in the cell before `harmless` or `literal`."""
+    return cell[1:] if cell.startswith("'") and (FORMULA.match(cell) or NUMBER.fullmatch(cell)) else cell
+
+
+def shortened(text: str) -> str:
+    """Returns a text that fits into a spreadsheet's cell, with a note of its whole length if it was cut."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} … [cut here by labelrounds: the whole text has {len(text):,} characters]"
+
+
+def read() -> list[Asked]:
+    """Returns the queue in its order; none there is a UserError."""
+    if not PATH.is_file():
+        raise UserError(f"{at(PATH)}: there is no queue yet. Run `dvc repro`; before the first labels, `labelrounds draw 200 FILE`.")
+    ours = {"id", "text", "suggestion", "confidence", "uncertainty"}
+    return [
+        Asked(
+            row.cells["id"],
+            row.cells["text"],
+            row.cells["suggestion"],
+            row.cells["confidence"],
+            {name: cell for name, cell in row.cells.items() if name not in ours},
+        )
+        for row in tables.rows(PATH)
+    ]
+
+
+def write_form(path: str | Path, asked: list[Asked], task: Task | None, source: str = "") -> None:
+    """Writes the file to fill in; a file that is there is never overwritten.
+
+    `task` is None before any label is known: the column is then `label`. `source` marks every row, where it is no
+    ordinary label.
+    """
+    path = Path(path)
+    taken_name = UserError(f"{at(path)} is there already and may hold what somebody typed. Choose another name, or remove it yourself.")
+    if path.exists():
+        raise taken_name
+    if path.suffix.lower() != ".csv":
+        raise UserError(f'{at(path)}: the file to fill in is a CSV; expected a name such as "{path.stem or "next"}.csv".')
+    if not path.parent.is_dir():
+        raise UserError(f"{at(path.parent)}: there is no such folder. Make it first, or choose another place.")
+    label = task.column if task else "label"
+    taken = ["id", "text", label, "annotator", "note", "suggestion", "confidence"]
+    kept_apart = {*taken, "source", "label", "labels", *(task.labels if task else ())}
+    # Lines of JSON need not have the same keys.
+    own = {name: f"pool_{name}" if name in kept_apart else name for entry in asked for name in entry.own}
+    suggested = any(entry.suggestion for entry in asked)
+    columns = [
+        "id",
+        "text",
+        label,
+        *(["suggestion", "confidence"] if suggested else []),
+        "annotator",
+        *(["source"] if source else []),
+        "note",
+        *own.values(),
+    ]
+    rows = (
+        [
+            literal(entry.id),
+            literal(shortened(entry.text)),
+            "",
+            *([harmless(entry.suggestion), entry.confidence] if suggested else []),
+            "",
+            *([source] if source else []),
+            "",
+            *(harmless(entry.own.get(name, "")) for name in own),
+        ]
+        for entry in asked
+    )
+    try:
+        files.write_csv(path, columns, rows, bom=True, new=True)
+    except FileExistsError:
+        raise taken_name from None
+
+
+def own_of(row: reader.PoolText) -> dict[str, str]:
+    """Returns the pool's own columns of a text, renamed where the queue has a column of that name."""
+    ours = {"id", "suggestion", "confidence", "uncertainty", "audit"}
+    return {f"pool_{name}" if name in ours else name: cell for name, cell in row.own.items()}

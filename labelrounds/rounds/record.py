@@ -1,0 +1,234 @@
+"""Rounds of labels: data/rounds/NN.csv, append-only, and what they say together.
+
+A round holds `id` and/or `text`; `label`, or `labels` joined by `;`, or one 0/1 column per label; and maybe
+`annotator`, `source` and `note`. The newest round wins over older ones; within a round the majority; a tie
+leaves the text without a label. Rows with the source `opinion` decide nothing: they are second opinions, from
+which the agreement among people is measured.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from labelrounds.core import tables
+from labelrounds.core.errors import UserError, at, did_you_mean, first_of
+from labelrounds.core.task import Task
+from labelrounds.pool.identity import ID_PATTERN, text_id
+
+FOLDER = Path("data/rounds")
+LABEL_COLUMNS = ("label", "labels")
+OTHER_COLUMNS = ("id", "text", "annotator", "source", "note")
+OPINION = "opinion"  # a second opinion: it counts for agreement, and never decides a label
+CORRECTION = "correction"  # an answer to a suspected label: it decides like any other, and says nothing of agreement
+FALSE, TRUE = ("0", "0.0", "false", "no", ""), ("1", "1.0", "true", "yes", "x")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What one person said of one text in one round; `text` is None where the round gives the id alone."""
+
+    id: str
+    text: str | None
+    labels: tuple[str, ...]
+    annotator: str
+    source: str
+    note: str
+    round: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The label of one text after all rounds: which round decided, by how many annotations."""
+
+    id: str
+    labels: tuple[str, ...]
+    round: str
+    votes: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The labels by id, and what had to be decided: ids relabelled by a later round, and ids tied in their newest one."""
+
+    labels: dict[str, Settled]
+    relabelled: dict[str, tuple[Settled, Settled]]
+    tied: dict[str, tuple[str, tuple[tuple[str, ...], ...]]]
+
+
+def paths(folder: str | Path = FOLDER) -> list[Path]:
+    """Returns the files of the rounds in order; a file with another name is a UserError."""
+    found = sorted(path for path in Path(folder).glob("*") if path.is_file() and path.name != "README.md" and not path.name.startswith("."))
+    for path in found:
+        if not re.fullmatch(r"\d{2,}\.csv", path.name):
+            raise UserError(
+                f"{at(path)}: not the name of a round; expected two digits and .csv, such as 02.csv. Rename it, or bring it in with `labelrounds import {path.name}`."
+            )
+    return sorted(found, key=lambda path: int(path.stem))
+
+
+def next_path(folder: str | Path = FOLDER) -> Path:
+    """Returns the path of the round that comes next."""
+    number = max((int(path.stem) for path in paths(folder)), default=0) + 1
+    return Path(folder) / f"{number:02d}.csv"
+
+
+def read_all(task: Task, folder: str | Path = FOLDER) -> list[Annotation]:
+    """Returns every annotation of every round, oldest round first."""
+    return [annotation for path in paths(folder) for annotation in read(path, task)]
+
+
+def read(path: str | Path, task: Task) -> list[Annotation]:
+    """Returns the annotations of one round; a round without any is a UserError."""
+    annotations, unfilled = read_filled(path, task)
+    if unfilled:
+        hint = f' Write "{task.spell(())}" where no label applies.' if task.multi_label else ""
+        raise first_of([f"{where}: there is no label in this row.{hint} Fill it in, or remove the row." for where in unfilled], "row")
+    if not annotations:
+        raise UserError(f"{at(path)}: the round holds no labels. Remove the file, or label at least one text.")
+    return annotations
+
+
+def read_filled(
+    path: str | Path, task: Task, restore: Callable[[str], str] = str, cut: re.Pattern[str] | None = None
+) -> tuple[list[Annotation], list[str]]:
+    """Returns the annotations of a round or a half-filled file, and the places of the rows without a label.
+
+    restore : undoes what a cell needed for a spreadsheet; cut : the end of a text that was shortened for
+    one, whose id is then trusted
+    """
+    path = Path(path)
+    columns = tables.columns(path)
+    label_column = find_label_column(path, columns, task)
+    if not {"id", "text"} & set(columns):
+        raise UserError(f'{at(path, 1)}: there is neither a column "id" nor "text". Found: {", ".join(columns)}.')
+    annotations: list[Annotation] = []
+    unfilled: list[str] = []
+    seen: dict[tuple[str, str], Annotation] = {}
+    unknown: list[str] = []
+    for row in tables.rows(path):
+        cells = {name: restore(cell).strip() for name, cell in row.cells.items()}
+        if not any(cells.values()):
+            continue
+        text = restore(row.cells.get("text", ""))
+        identity, text = _identity(cells.get("id", ""), "" if cut and cut.search(text) else text, row.where)
+        # A line of JSON may lack a key that the first line has.
+        given = [cells.get(name, "") for name in (task.labels if label_column is None else [label_column])]
+        empty = not any(given)
+        if empty:
+            unfilled.append(row.where)
+            continue
+        try:
+            labels = _one_hot(given, task, row.where) if label_column is None else task.parse(given[0], row.where)
+        except UserError as error:
+            unknown.append(error.message)
+            continue
+        source = cells.get("source", "") or "human"
+        source = source.lower() if source.lower() in (OPINION, CORRECTION) else source
+        annotation = Annotation(identity, text, labels, cells.get("annotator", ""), source, cells.get("note", ""), path.stem, row.where)
+        previous = seen.setdefault((identity, annotation.annotator), annotation)
+        if previous is not annotation and annotation.annotator:
+            if previous.labels != labels:
+                raise UserError(
+                    f'{row.where}: {annotation.annotator} gives text {identity} the label "{task.spell(labels)}", but '
+                    f'"{task.spell(previous.labels)}" at {previous.where}. One person has one opinion per round: remove one row.'
+                )
+            continue
+        annotations.append(annotation)
+    if unknown:
+        raise first_of(unknown, "row")
+    return annotations, unfilled
+
+
+def find_label_column(path: str | Path, columns: list[str], task: Task) -> str | None:
+    """Returns the label column's name, or None where there is one 0/1 column per label."""
+    named = [name for name in LABEL_COLUMNS if name in columns]
+    # A label may be called "text" or "label": then that column is still not its 0/1 column.
+    hot = [label for label in task.labels if label in columns and label not in (*LABEL_COLUMNS, *OTHER_COLUMNS)]
+    if len(named) + bool(hot) > 1:
+        both = [*named, *(hot[:1] if hot else [])]
+        raise UserError(
+            f'{at(path, 1)}: labels stand in more than one column: "{both[0]}" and "{both[1]}". Keep one of the forms and remove the other.'
+        )
+    if hot and len(hot) < len(task.labels):
+        lacking = next(label for label in task.labels if label not in hot)
+        raise UserError(f'{at(path, 1)}: there are 0/1 columns for some labels, but none for "{lacking}".{did_you_mean(lacking, columns)} Add it.')
+    if not named and not hot:
+        raise UserError(
+            f"{at(path, 1)}: there is no label column.{did_you_mean(task.column, columns)} Found: {', '.join(columns)}. "
+            f'Expected "{task.column}", or one 0/1 column per label.'
+        )
+    return named[0] if named else None
+
+
+def _identity(identity: str, text: str, where: str) -> tuple[str, str | None]:
+    if identity and not ID_PATTERN.fullmatch(identity):
+        raise UserError(
+            f'{where}: "{identity[:40]}" is not a text id; expected 16 characters from 0-9 and a-f. A spreadsheet may have '
+            "turned it into a number: copy the id again, or empty the cell and give the text."
+        )
+    if not text.strip():
+        if not identity:
+            raise UserError(f"{where}: the text is empty and there is no id. Fill in one of them, or remove the row.")
+        return identity, None
+    expected = text_id(text)
+    if identity and identity != expected:
+        raise UserError(
+            f"{where}: id and text disagree: the id is {identity}, but this text's is {expected}. The text was edited, or rows "
+            "were shifted against each other: restore the text, or empty the id to label the edited text as a new one."
+        )
+    return expected, text
+
+
+def _one_hot(given: list[str], task: Task, where: str) -> tuple[str, ...]:
+    found = []
+    for label, cell in zip(task.labels, given, strict=True):
+        if cell.lower() in TRUE:
+            found.append(label)
+        elif cell.lower() not in FALSE:
+            raise UserError(f'{where}: the column "{label}" holds "{cell[:40]}"; expected 0 or 1.')
+    if not task.multi_label and len(found) != 1:
+        raise UserError(f"{where}: {len(found)} labels are marked with 1; the task is multi-class, so exactly one is expected.")
+    return tuple(found)
+
+
+def deciding(annotations: Iterable[Annotation]) -> list[Annotation]:
+    """Returns the annotations that decide labels: all but second opinions."""
+    return [annotation for annotation in annotations if annotation.source != OPINION]
+
+
+def settle(annotations: Iterable[Annotation], task: Task) -> Verdict:
+    """Returns one label per text: the newest round wins; within it the majority (per label, if multi-label)."""
+    by_text: dict[str, dict[str, list[Annotation]]] = defaultdict(lambda: defaultdict(list))
+    for annotation in deciding(annotations):
+        by_text[annotation.id][annotation.round].append(annotation)
+    labels: dict[str, Settled] = {}
+    relabelled: dict[str, tuple[Settled, Settled]] = {}
+    tied: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {}
+    for identity, rounds in by_text.items():
+        for name in sorted(rounds, key=int):
+            votes = [annotation.labels for annotation in rounds[name]]
+            winner = majority(votes, task)
+            if winner is None:
+                tied[identity] = (name, tuple(votes))
+                labels.pop(identity, None)
+                continue
+            new = Settled(identity, winner, name, len(votes))
+            if identity in labels and labels[identity].labels != winner:
+                relabelled[identity] = (labels[identity], new)
+            labels[identity] = new
+            tied.pop(identity, None)
+    return Verdict(labels, relabelled, tied)
+
+
+def majority(votes: list[tuple[str, ...]], task: Task) -> tuple[str, ...] | None:
+    """Returns what most votes say, or None for a tie (multi-label: for any one label)."""
+    if not task.multi_label:
+        ranked = Counter(votes).most_common(2)
+        return None if len(ranked) > 1 and ranked[0][1] == ranked[1][1] else ranked[0][0]
+    counts = Counter(label for vote in votes for label in vote)
+    if any(2 * count == len(votes) for count in counts.values()):
+        return None
+    return tuple(label for label in task.labels if 2 * counts[label] > len(votes))

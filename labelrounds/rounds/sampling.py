@@ -1,0 +1,77 @@
+"""What is asked besides the queue: a random draw from the pool, second opinions, and suspected labels."""
+
+import hashlib
+import heapq
+from collections import Counter
+
+import numpy as np
+
+from labelrounds.core import params, tables
+from labelrounds.core.errors import UserError, at
+from labelrounds.pool import reader
+from labelrounds.pool.identity import near_duplicate_key
+from labelrounds.rounds import audits, examples, queue, record
+
+
+def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], int]:
+    """Returns (up to `n` texts drawn evenly from those without a label, how many there are to draw from).
+
+    No two near-duplicates are drawn, and none of a text that is labelled or was audited. The draw depends on the seed and
+    the number of rounds, so that the same clone draws the same texts.
+    """
+    source, column = settings.data.pool, settings.data.text_column
+    annotations = record.read_all(settings.labelled_task()) if record.paths() else []
+    audited = set(audits.drawn(settings.labelled_task())) if settings.task.labels else set()
+    texts = [row.text for row in reader.find(source, column, {a.id for a in annotations} | audited).values()]
+    labelled = {near_duplicate_key(text) for text in (*texts, *(a.text for a in annotations if a.text is not None))}
+    randomness = np.random.default_rng([settings.seed, len(record.paths())])
+    # The n smallest of one random number per distinct text: an even draw in one pass and small memory.
+    keep: list[tuple[float, int, reader.PoolText]] = []
+    seen = set(labelled)
+    for number, row in enumerate(reader.stream(source, column)):
+        key = near_duplicate_key(row.text)
+        if key in seen:
+            continue
+        seen.add(key)
+        entry = (-randomness.random(), number, row)
+        if len(keep) < n:
+            heapq.heappush(keep, entry)
+        elif entry > keep[0]:
+            heapq.heapreplace(keep, entry)
+    left = len(seen) - len(labelled)
+    if not left:
+        raise UserError(f"every text of {source} is labelled: there is nothing to draw.")
+    chosen = [row for _, _, row in sorted(keep, key=lambda entry: -entry[0])]
+    return [queue.Asked(row.id, row.text, "", "", queue.own_of(row)) for row in chosen], left
+
+
+def draw_again(n: int, settings: params.Params) -> tuple[list[queue.Asked], int]:
+    """Returns (up to `n` test texts for a second opinion, how many test texts there are), without label and suggestion.
+
+    A random draw, but those with the fewest second opinions come first. Until answers are imported the same texts are
+    drawn again, so that several people can be given the same ones.
+    """
+    if not examples.TEST.is_file():
+        raise UserError(f"{at(examples.TEST)}: there are no test texts yet. Run `dvc repro` first.")
+    given = Counter(a.id for a in record.read_all(settings.labelled_task()) if a.source == record.OPINION)
+    texts = {row.cells["id"]: row.cells["text"] for row in tables.rows(examples.TEST)}
+
+    def order(identity: str) -> tuple[int, str]:
+        return given[identity], hashlib.sha256(f"{settings.seed}\0{identity}".encode()).hexdigest()
+
+    return [queue.Asked(identity, texts[identity], "", "", {}) for identity in sorted(texts, key=order)[:n]], len(texts)
+
+
+def draw_suspects(settings: params.Params) -> tuple[list[queue.Asked], int]:
+    """Returns (the first `suspects.size` texts whose label looks wrong, how many there are), without label and suggestion."""
+    if not queue.SUSPECTS.is_file():
+        raise UserError(f"{at(queue.SUSPECTS)}: there is no list of suspects yet. Run `dvc repro` first.")
+    annotations = record.read_all(settings.labelled_task())
+    answered = {a.id for a in annotations if a.source == record.CORRECTION} - record.settle(annotations, settings.labelled_task()).tied.keys()
+    waiting = list(dict.fromkeys(row.cells["id"] for row in tables.rows(queue.SUSPECTS) if row.cells["id"] not in answered))
+    if not waiting:
+        raise UserError("no label looks wrong that has not been asked again. Run `dvc repro` for a new list.")
+    chosen = waiting[: settings.suspects.size]
+    texts = {a.id: a.text for a in annotations if a.text is not None}
+    texts |= {identity: row.text for identity, row in reader.find(settings.data.pool, settings.data.text_column, set(chosen)).items()}
+    return [queue.Asked(identity, texts[identity], "", "", {}) for identity in chosen if identity in texts], len(waiting)

@@ -1,0 +1,206 @@
+"""Labelers that train no network: nearest neighbours, and zero-shot by descriptions or by inference."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelrounds.core import files, params
+from labelrounds.core.task import Task
+from labelrounds.labelers import contract, nearest, nli
+from labelrounds.methods import jobs, zero_shot
+from labelrounds.models import base_models, runtime
+from tests import tiny
+from tests.small import PROPERTY, SmallProject, project
+
+TASK = Task("multi-class", ("billing", "delivery", "praise"))
+MULTI = Task("multi-label", TASK.labels)
+DESCRIPTIONS = {label: " ".join(words) for label, words in tiny.TOPICS.items()}
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+# The rules, on arrays
+
+
+def test_a_copy_of_a_labelled_text_gets_its_label() -> None:
+    known = unit(np.random.default_rng(0).normal(size=(30, 8)))
+    gold = np.eye(3, dtype=int)[np.arange(30) % 3]
+    found = nearest.vote(known, known, gold, 5, TASK)
+    assert (found.argmax(axis=1) == gold.argmax(axis=1)).all()
+
+
+@PROPERTY
+@given(st.integers(1, 12), st.integers(1, 12), st.booleans(), st.integers(0, 99))
+def test_votes_are_probabilities_and_no_label_is_impossible(n: int, k: int, multi_label: bool, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    known, wanted = unit(draw.normal(size=(max(n, k), 4))), unit(draw.normal(size=(6, 4)))
+    gold = draw.integers(0, 2, size=(len(known), 3)) if multi_label else np.eye(3, dtype=int)[draw.integers(0, 3, len(known))]
+    task = MULTI if multi_label else TASK
+    card = contract.Card("nearest", task.type, list(task.labels), [0.5] * 3, 1.0, None, None, {})
+    found = contract.probabilities(nearest.vote(wanted, known, gold, k, task), card)
+    assert np.isfinite(found).all() and (found > 0).all() and (found < 1).all()
+    if not multi_label:
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+
+
+def test_nearer_neighbours_weigh_more() -> None:
+    known = unit(np.asarray([[1, 0.05], [1, 0.9], [1, -0.9]]))
+    gold = np.asarray([[1, 0, 0], [0, 1, 0], [0, 1, 0]])
+    assert nearest.vote(unit(np.asarray([[1.0, 0.0]])), known, gold, 3, TASK).argmax() == 0
+
+
+@PROPERTY
+@given(st.integers(0, 99), st.booleans())
+def test_zero_shot_ranks_labels_by_their_similarity(seed: int, multi_label: bool) -> None:
+    draw = np.random.default_rng(seed)
+    described, texts = unit(draw.normal(size=(4, 6))), unit(draw.normal(size=(5, 6)))
+    weights, bias = zero_shot.head(described, MULTI if multi_label else TASK)
+    similarity = texts @ described[:3].T
+    logits = texts @ weights.T + bias
+    assert (np.argsort(logits, axis=1) == np.argsort(similarity, axis=1)).all()
+    np.testing.assert_allclose(logits[:, 0] - logits[:, 1], zero_shot.SCALE * (similarity[:, 0] - similarity[:, 1]), atol=1e-4)
+
+
+def test_a_description_that_is_a_sentence_is_asked_as_it_stands() -> None:
+    assert zero_shot.hypothesis("refunds") == "This example is refunds."
+    assert zero_shot.hypothesis("Somebody wants money back.") == "Somebody wants money back."
+
+
+# Made from models on disk
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two sealed models: `vanilla`, and `nli`, whose outputs tell inference."""
+    import torch
+    from transformers import BertForSequenceClassification
+
+    folder = tmp_path_factory.mktemp("models")
+    base_models.bring(str(tiny.model(folder / "source")), folder / "vanilla")
+    torch.manual_seed(0)
+    names = {0: "contradiction", 1: "ENTAILMENT", 2: "neutral"}
+    model = BertForSequenceClassification.from_pretrained(folder / "source", num_labels=3, id2label=names, label2id={v: k for k, v in names.items()})
+    model.save_pretrained(folder / "judge")
+    tiny.tokenizer().save_pretrained(folder / "judge")
+    base_models.bring(str(folder / "judge"), folder / "nli")
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: Path) -> SmallProject:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(jobs, "ENCODERS", models)
+    made = project(tmp_path, TASK.labels)
+    made.params(task__descriptions=DESCRIPTIONS, model__max_length=32, runtime__threads=1, runtime__precision="fp32")
+    return made
+
+
+def job_of(here: SmallProject, encoder: str, method: str, n: int = 0, multi_label: bool = False) -> jobs.Job:
+    if multi_label:
+        here.params(task__type="multi-label")
+    rows = tiny.multi_label_texts(n) if multi_label else [(text, (label,)) for text, label in tiny.texts(n)]
+    task = MULTI if multi_label else TASK
+    cut = 2 * n // 3
+    for name, part in (("train", rows[:cut]), ("valid", rows[cut:])):
+        here.table(f"{name}.csv", ["id", "text", task.column], ((str(i), text, task.spell(labels)) for i, (text, labels) in enumerate(part)))
+    settings = params.load()
+    recipe = params.Recipe(encoder, method)
+    machine = runtime.start(settings.seed, 1, "fp32", 32)
+    return jobs.Job(method, recipe, settings, Path("train.csv"), Path("valid.csv"), Path("scratch"), Path("made") / method, machine)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("multi_label", [False, True], ids=["multi-class", "multi-label"])
+@pytest.mark.parametrize(("encoder", "method", "n"), [("vanilla", "nearest", 90), ("vanilla", "zero-shot", 0), ("nli", "zero-shot", 0)])
+def test_a_labeler_comes_back_from_disk_and_scores_any_text(here: SmallProject, encoder: str, method: str, n: int, multi_label: bool) -> None:
+    job = job_of(here, encoder, method, n, multi_label)
+    said = jobs.make(job)
+    first = files.folder_digests(job.out)
+    assert jobs.make(job) == said and files.folder_digests(job.out) == first, "the same job gives the same bytes"
+    found = contract.load(job.out, job.machine)
+    texts = [text for text, _ in tiny.texts(20, seed=5)] + ["", "日本語", "x " * 500]
+    counted: list[int] = []
+    scores = found.scores(texts, 4, counted.append)
+    assert scores.shape == (23, 3) and scores.dtype == np.float32 and np.isfinite(scores).all() and sum(counted) == 23
+    np.testing.assert_allclose(scores, found.scores(texts, 23), atol=1e-4)
+    if not multi_label:
+        np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+    vectors = found.embed(texts[:5], 2)
+    assert vectors.shape[0] == 5 and vectors.dtype == np.float32
+    assert found.card.base == {"encoder": encoder, "fingerprint": files.fingerprint(job.base)}
+    assert not list(job.out.rglob("*.bin")) and not list(job.out.rglob("*.pkl"))
+
+
+@pytest.mark.slow
+def test_nearest_neighbours_learn_the_topics_from_the_words_of_the_texts(here: SmallProject) -> None:
+    job = job_of(here, "vanilla", "nearest", 240)
+    jobs.make(job)
+    found = contract.load(job.out, job.machine)
+    rows = tiny.texts(300, seed=0)[240:]
+    decided = contract.decide(found.scores([text for text, _ in rows], 16), found.card)
+    right = sum(one == (label,) for one, (_, label) in zip(decided, rows, strict=True))
+    assert right > 0.5 * len(rows), f"{right} of {len(rows)}: a third would be chance"
+
+
+@pytest.mark.slow
+def test_zero_shot_tells_the_topics_from_their_descriptions_alone(here: SmallProject) -> None:
+    job = job_of(here, "vanilla", "zero-shot")
+    jobs.make(job)
+    found = contract.load(job.out, job.machine)
+    texts = [" ".join(words[:3]) for words in tiny.TOPICS.values()]
+    assert contract.decide(found.scores(texts, 3), found.card) == [(label,) for label in tiny.TOPICS]
+
+
+@pytest.mark.slow
+def test_inference_gives_what_the_zero_shot_pipeline_of_transformers_gives(here: SmallProject, models: Path) -> None:
+    from transformers import pipeline
+
+    texts = [text for text, _ in tiny.texts(6)]
+    for multi_label in (False, True):
+        job = job_of(here, "nli", "zero-shot", 0, multi_label)
+        jobs.make(dataclasses.replace(job, settings=dataclasses.replace(job.settings, task=dataclasses.replace(job.settings.task, descriptions={}))))
+        found = contract.load(job.out, job.machine).scores(texts, 8)
+        judge = pipeline("zero-shot-classification", model=str(models / "nli"), device="cpu")
+        for row, said in zip(found, judge(texts, list(TASK.labels), multi_label=multi_label), strict=True):
+            expected = dict(zip(said["labels"], said["scores"], strict=True))
+            np.testing.assert_allclose(row, [expected[label] for label in TASK.labels], atol=1e-4)
+
+
+@pytest.mark.slow
+def test_which_output_is_entailment_is_read_from_the_models_own_labels(models: Path) -> None:
+    assert nli.knows_inference(models / "nli") and not nli.knows_inference(models / "vanilla")
+
+
+@pytest.mark.slow
+def test_before_the_first_label_there_is_a_queue_and_afterwards_a_test_set(here: SmallProject, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+
+    from click.testing import CliRunner
+
+    from stages import baseline
+    from tests.stages.test_models import run
+
+    monkeypatch.undo()
+    monkeypatch.chdir(here.folder)
+    shutil.copytree(models / "vanilla", here.folder / "models/encoder/vanilla")
+    rows = tiny.texts(80)
+    here.pool(text for text, _ in rows)
+    here.params(recipes={"zero": {"encoder": "vanilla", "method": "zero-shot"}}, deploy="zero", select__size=10)
+    (here.folder / "data/rounds").mkdir(parents=True)
+    assert "zero needs none" in here.split()
+    for name, words in (("finetune", ["zero"]), ("predict", []), ("select", [])):
+        run(here.folder, name, *words)
+    assert len(here.rows("data/queue/next.csv")) == 10
+    assert "import a random round before them" in here.command("next", "warm.csv")
+    assert "there are no labels yet" in CliRunner().invoke(baseline.main, []).output
+    here.round("01", {text: label for text, label in rows[:40]})
+    assert "40 labels of 40 texts" in here.split()
+    here.params(deploy="baseline")
+    (here.folder / "data/rounds/01.csv").unlink()
+    assert "there are no labels yet" in here.wrong("split")
