@@ -348,6 +348,13 @@ def test_the_learning_curve_is_the_committed_one(monkeypatch: pytest.MonkeyPatch
     assert len(shown) > 8 and set(shown) <= set(printed("curve").splitlines())
 
 
+@pytest.mark.parametrize("study", ["selection", "semi_supervised"])
+def test_the_numbers_of_a_study_are_those_on_its_own_page(study: str) -> None:
+    own = (ROOT / f"studies/{study}/README.md").read_text(encoding="utf-8")
+    shown = [cell for row in rows(study) for cell in row if cell.startswith(("+", "-"))]
+    assert len(shown) > 3 and all(cell in own for cell in shown)
+
+
 @of_the_demo
 def test_the_comparisons_are_what_the_command_prints(history: None) -> None:
     *lines, verdict = between("compare").strip("`\n").splitlines()
