@@ -35,9 +35,13 @@ test: $(INSTALLED) ## run all tests
 fast: $(INSTALLED) ## run the tests that take less than a minute together
 	$(PYTEST) -q -m "not slow" $(ARGS)
 
-lint: $(INSTALLED) ## check the style and the format of the code
+lint: $(INSTALLED) ## check the style, the format, the spelling, the declared packages and the types of the code
 	ruff check .
 	ruff format --check .
+	codespell
+	deptry .
+	deptry tests --config pyproject.toml --exclude nothing --ignore DEP002,DEP004
+	pyright
 
 docs: $(INSTALLED) ## build the pages of docs/ into site/, and check their links
 	@[ -x .venv/bin/mkdocs ] || python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[docs]"

@@ -18,17 +18,16 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds.core import params, tables
-from labelrounds.core.task import Task
+from labelrounds.core import params, paths, tables
+from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract, linear, transformer
-from labelrounds.measures import calibration, gate, scores
+from labelrounds.measures import gate, scores
 from labelrounds.models import base_models, runtime
 from labelrounds.people import demo
 from labelrounds.pool import reader
 
 TASK = Task("multi-class", ("negative", "neutral", "positive"))
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-ENCODER = Path("models/encoder/vanilla")
 
 
 @click.command()
@@ -68,7 +67,7 @@ def rated():
     """Returns the ids of the demo's distinct texts, the texts, and their 0/1 labels by the mean of all raters."""
     means = {row.cells["id"]: float(row.cells["mean"]) for row in tables.rows(demo.RATINGS)}
     texts = {row.id: row.text for row in reader.stream(demo.POOL, "text")}
-    return list(texts), list(texts.values()), scores.indicator([(demo.label_of(means[identity], 0.5),) for identity in texts], TASK)
+    return list(texts), list(texts.values()), indicator([(demo.label_of(means[identity], 0.5),) for identity in texts], TASK)
 
 
 def embedded(texts):
@@ -77,7 +76,7 @@ def embedded(texts):
     kept = Path("scratch") / f"benchmark-{hashlib.sha256(''.join(texts).encode()).hexdigest()[:12]}.npy"
     if not kept.is_file():
         machine = runtime.start(settings.seed, settings.runtime.threads, "fp32")
-        encoder = base_models.open_encoder(ENCODER)
+        encoder = base_models.open_encoder(paths.VANILLA)
         model = base_models.load_classifier(encoder, TASK, machine).to(machine.device).eval()
         card = contract.Card("transformer", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, settings.model.max_length, None, {})
         kept.parent.mkdir(exist_ok=True)
@@ -98,10 +97,10 @@ def project(candidates, rest, apart, n_valid, gold, precision, risk):
     valid, choose, free = rest[:n_valid], rest[n_valid : 2 * n_valid], rest[2 * n_valid :]
     choose = choose if apart else valid
     card = contract.Card("any", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, None, None, {})
-    best = max(candidates, key=lambda logits: scores.macro_f1(gold[choose], indicator(logits[choose])))
-    card = calibration.calibrated(card, best[choose], gold[choose])
+    best = max(candidates, key=lambda logits: scores.macro_f1(gold[choose], decided(logits[choose])))
+    card = contract.calibrated(card, best[choose], gold[choose])
     probabilities = contract.probabilities(best, card)
-    said = indicator(probabilities)
+    said = decided(probabilities)
     sure, stratum, is_right = contract.confidence(probabilities, card), gate.strata(probabilities, said), gate.right(said, gold)
     paths = gate.plan(sure[free], stratum[free], 4, n_valid, precision, risk)
     verdicts = gate.decide(paths, sure[valid], stratum[valid], is_right[valid], precision)
@@ -129,7 +128,7 @@ def learnt(kind, train, texts, vectors, gold):
     return [one.decision_function(matrix) for one in fitted]
 
 
-def indicator(values):
+def decided(values):
     """Returns the 0/1 matrix of the highest value of each row."""
     return np.eye(values.shape[1], dtype=np.int64)[values.argmax(axis=1)]
 

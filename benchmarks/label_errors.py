@@ -14,8 +14,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds.core import params, tables
-from labelrounds.measures import label_errors, scores
+from labelrounds.core import params, paths, tables
+from labelrounds.core.task import indicator
+from labelrounds.measures import label_errors
 from labelrounds.people import demo
 from labelrounds.pool import reader
 from labelrounds.rounds import examples
@@ -33,8 +34,8 @@ FIRST = 0.1
 def main(seeds: int, share: float, texts: int | None, folds: int, probe: bool) -> None:
     settings = params.load()
     task = settings.labelled_task()
-    clean = from_ratings(texts, settings, task) if texts else examples.read(examples.TRAIN, task)
-    valid = examples.read(examples.VALID, task)
+    clean = from_ratings(texts, settings, task) if texts else examples.read(paths.TRAIN, task)
+    valid = examples.read(paths.VALID, task)
     encoder = Path("models/encoder") / settings.suspects.encoder
     print(f"{len(clean)} texts, {share:.0%} of the labels flipped; which share of these is among the first {FIRST:.0%} (chance: {FIRST:.0%})")
     found = {judge: [] for judge in (["probe"] if probe else ["probe", "fine-tuned"])}
@@ -66,11 +67,11 @@ def flip(clean, share, seed):
 
 def from_ratings(count, settings, task):
     """Returns `count` random texts of the demo's pool that are not held out, with the label of their mean rating."""
-    heldout = set((examples.SPLIT / "heldout.txt").read_text(encoding="utf-8").split())
+    heldout = set((paths.SPLIT / "heldout.txt").read_text(encoding="utf-8").split())
     label = {row.cells["id"]: demo.label_of(float(row.cells["mean"]), 0.5) for row in tables.rows(demo.RATINGS)}
     texts = {row.id: row.text for row in reader.stream(settings.data.pool, settings.data.text_column) if row.id not in heldout}
     chosen = sorted(np.random.default_rng(settings.seed).choice(sorted(texts), count, replace=False).tolist())
-    return examples.Examples(chosen, [texts[identity] for identity in chosen], scores.indicator([(label[identity],) for identity in chosen], task))
+    return examples.Examples(chosen, [texts[identity] for identity in chosen], indicator([(label[identity],) for identity in chosen], task))
 
 
 if __name__ == "__main__":

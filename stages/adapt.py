@@ -8,22 +8,17 @@ noise of a random head does not reach the encoder.
 
 import hashlib
 import math
-from pathlib import Path
 
 import click
 import numpy as np
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command, UserError
 from labelrounds.core.scratch import scratch
 from labelrounds.models import base_models, runtime, training
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
 
-HELDOUT = Path("data/split/heldout.txt")
-VANILLA = Path("models/encoder/vanilla")
-OUT = Path("models/encoder/adapted")
-METRICS = Path("metrics")
 TOKENIZED_AT_ONCE = 1000
 
 
@@ -32,9 +27,9 @@ def main() -> None:
     settings = params.load()
     adapt = settings.adapt
     used = (adapt, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length, settings.data)
-    with scratch("adapt", [settings.data.pool, HELDOUT, VANILLA], used) as folder:
+    with scratch("adapt", [settings.data.pool, paths.HELDOUT, paths.VANILLA], used) as folder:
         machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-        encoder = base_models.open_encoder(VANILLA)
+        encoder = base_models.open_encoder(paths.VANILLA)
         rows, valid = corpus(settings, encoder, folder / "corpus")
         model, new_head = base_models.load_language_model(encoder, machine)
         base_models.check_length(model, settings.model.max_length)
@@ -76,7 +71,7 @@ def main() -> None:
             )
         curve += [("epoch", epoch.number, -epoch.score) for epoch in epochs]
         best = max(epochs, key=lambda epoch: epoch.score, default=None)
-        base_models.save_language_model(model, encoder, OUT)
+        base_models.save_language_model(model, encoder, paths.ADAPTED)
         write_metrics(curve, best, len(rows), len(valid), encoder.objective)
     after = curve[-1][2] if best is None else -best.score
     click.echo(
@@ -106,7 +101,7 @@ def corpus(settings, encoder, folder):
     import datasets
 
     datasets.disable_progress_bars()
-    heldout = set(HELDOUT.read_text(encoding="utf-8").split())
+    heldout = set(paths.HELDOUT.read_text(encoding="utf-8").split())
 
     def texts():
         seen = set(heldout)
@@ -183,8 +178,8 @@ def write_metrics(curve, best, size, valid_size, objective):
         "loss": {name: round(value, 6) for name, value in losses.items()},
         "perplexity": {name: round(math.exp(min(value, 50)), 4) for name, value in losses.items()},
     }
-    files.write_json(METRICS / "adapt.json", summary)
-    files.write_csv(METRICS / "adapt.csv", ["phase", "epoch", "loss"], ((phase, number, f"{value:.6f}") for phase, number, value in curve))
+    files.write_json(paths.METRICS / "adapt.json", summary)
+    files.write_csv(paths.METRICS / "adapt.csv", ["phase", "epoch", "loss"], ((phase, number, f"{value:.6f}") for phase, number, value in curve))
 
 
 if __name__ == "__main__":

@@ -5,17 +5,15 @@
 The model counts on test texts alone: it was trained on the others, or its best epoch was chosen by them.
 """
 
-from pathlib import Path
-
 import click
 import numpy as np
 
-from labelrounds.core import files, params, tables
+from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import Command
-from labelrounds.measures import agreement, scores
+from labelrounds.core.task import indicator
+from labelrounds.measures import agreement
 from labelrounds.rounds import record
 
-METRICS = Path("metrics")
 FEW = 10  # texts: two people who share fewer get no line of their own
 LABELS = ["label", "texts", "raw", "fleiss_kappa", "alpha", "alpha_low", "alpha_high",
           "test_texts", "human", "human_low", "human_high", "model", "model_low", "model_high", "difference", "difference_low", "difference_high"]  # fmt: skip
@@ -30,8 +28,8 @@ FINE = "Krippendorff's alpha: people among each other, and the model with each o
 def main() -> None:
     settings = params.load()
     task = settings.labelled_task()
-    predictions = METRICS / settings.deploy / "test.csv"
-    with files.unchanged(record.FOLDER, predictions):
+    predictions = paths.METRICS / settings.deploy / "test.csv"
+    with files.unchanged(paths.ROUNDS, predictions):
         opinions = agreement.collect(record.read_all(task), task, settings.agreement.leave_out)
         predicted = {row.cells["id"]: task.parse(row.cells["predicted"], row.where) for row in tables.rows(predictions)}
     tested, model = agreement.beside(opinions, predicted)
@@ -39,7 +37,7 @@ def main() -> None:
     whole = among_people(opinions, everywhere, agreement.distances(opinions.values, task.multi_label), opinions.counts)
     same = compared(model, tested.counts, agreement.distances(tested.values, task.multi_label), here)
     labels = [per_label(label, opinions, everywhere, tested, model, here) for label in task.labels]
-    folder = METRICS / "agreement"
+    folder = paths.METRICS / "agreement"
     files.write_csv(folder / "labels.csv", LABELS, ([shown(row[name]) for name in LABELS] for row in labels))
     files.write_csv(folder / "people.csv", PEOPLE, pairs(opinions, everywhere, task))
     files.write_csv(folder / "model.csv", MODEL, with_each(tested, model, here, task))
@@ -94,7 +92,7 @@ def with_each(tested, model, weight, task):
 
 def two(one, other, opinions, weight, task):
     """Returns (texts, raw agreement, Cohen's kappa, low, high) of two who answered the same texts."""
-    coded = scores.indicator(opinions.values, task)
+    coded = indicator(opinions.values, task)
     value, bounds = agreement.interval(agreement.cohen_kappa(coded[one], coded[other], task.multi_label, weight))
     return [shown(cell) for cell in (len(one), float((one == other).mean()), value, *(bounds or (None, None)))]
 
@@ -112,7 +110,7 @@ def write_metrics(opinions, tested, whole, same, deployed):
         "ci95": {name: bounds for name, (_, bounds) in measured.items()},
         "note": NOBODY if not opinions.ids else NOT_TESTED if not tested.ids else FINE,
     }
-    files.write_json(METRICS / "agreement.json", summary)
+    files.write_json(paths.METRICS / "agreement.json", summary)
 
 
 def sentence(opinions, tested, same):

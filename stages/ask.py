@@ -1,16 +1,14 @@
 """Ask a language model about the validation and test texts and a sample of the pool, and make a labeler of it.
 
-studies/llm/models/MODEL, the prompt's folder, data/split, data/pool, models/encoder/vanilla ──► models/labeler/NAME
+models/language/MODEL, the prompt's folder, data/split, data/pool, models/encoder/vanilla ──► models/labeler/NAME
 """
 
 import click
 
-from labelrounds.core import params
+from labelrounds.core import params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
-from labelrounds.labelers import contract
 from labelrounds.llm import make
-from labelrounds.rounds import examples
 
 
 @click.command(cls=Command)
@@ -18,9 +16,9 @@ from labelrounds.rounds import examples
 def main(name: str) -> None:
     settings = params.load()
     asked = params.named(settings.prompts, name, "prompt")
-    inputs = [asked.prompt, examples.TRAIN, examples.VALID, examples.TEST, make.HELDOUT, settings.data.pool]
+    inputs = [asked.prompt, paths.TRAIN, paths.VALID, paths.TEST, paths.HELDOUT, settings.data.pool]
     with scratch(f"ask/{name}", inputs, (asked, settings.task, settings.seed)):
-        result = make.make(name, settings, examples.TRAIN, contract.ROOT / name)
+        result = make.make(name, settings, paths.TRAIN, paths.LABELERS / name)
     click.echo(f"ask {name}: {result}.")
 
 

@@ -4,20 +4,18 @@ models/labeler/NAME, data/split/{valid,test}.csv ──► metrics/NAME.json, me
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 import click
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command
+from labelrounds.core.task import indicator, labels_of
 from labelrounds.labelers import contract
 from labelrounds.measures import bootstrap, calibration, scores
 from labelrounds.models import runtime
 from labelrounds.rounds import examples
 
-METRICS = Path("metrics")
 RELIABILITY = ["scores", "bin", "n", "confidence", "right"]
-EVALUATED = Path("data/evaluated")
 
 
 @click.command(cls=Command)
@@ -25,24 +23,26 @@ EVALUATED = Path("data/evaluated")
 @click.option("--study", is_flag=True, help="Leave no digests for the report, which shows what every round trains.")
 def main(name: str, study: bool) -> None:
     settings = params.load()
-    examples.check_any(examples.TEST)
-    with files.unchanged(contract.ROOT / name, examples.VALID, examples.TEST):
-        labeler = contract.load(contract.ROOT / name, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
-        sides = {"test": examples.TEST, "valid": examples.VALID}
+    examples.check_any(paths.TEST)
+    with files.unchanged(paths.LABELERS / name, paths.VALID, paths.TEST):
+        labeler = contract.load(paths.LABELERS / name, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
+        sides = {"test": paths.TEST, "valid": paths.VALID}
         results = {side: measure(labeler, path, settings.predict.batch_size, settings.seed) for side, path in sides.items()}
     summary = {"trained_on": labeler.card.training["n"], **{side: result["summary"] for side, result in results.items()}}
     told = {name: found for name, found in labeler.card.training.items() if name not in ("n", "fingerprint")}
     if told:  # what a method says of itself: which model validation chose, and whether it fell back
         summary["training"] = told
     test = results["test"]
-    folder = METRICS / name
+    folder = paths.METRICS / name
     files.write_csv(folder / "test.csv", ["id", "gold", "predicted", *(f"score_{label}" for label in labeler.card.labels)], test["rows"])
     files.write_csv(folder / "labels.csv", list(test["labels"][0]), (row.values() for row in test["labels"]))
     files.write_csv(folder / "confusion.csv", *test["confusion"])
     files.write_csv(folder / "reliability.csv", RELIABILITY, test["reliability"])
-    files.write_json(METRICS / f"{name}.json", summary)
+    files.write_json(paths.METRICS / f"{name}.json", summary)
     if not study:  # what `report` depends on: DVC can name a folder, but not the metrics of every recipe that there may be
-        files.write_json(EVALUATED / f"{name}.json", {f"{name}.json": files.sha256(METRICS / f"{name}.json"), **files.folder_digests(folder)})
+        files.write_json(
+            paths.EVALUATED / f"{name}.json", {f"{name}.json": files.sha256(paths.METRICS / f"{name}.json"), **files.folder_digests(folder)}
+        )
     shown = summary["test"]
     low, high = shown["ci95"]["f1_macro"]
     click.echo(
@@ -62,7 +62,7 @@ def measure(labeler, path, batch_size, seed):
     logits = labeler.logits(found.texts, batch_size)
     probabilities = contract.probabilities(logits, labeler.card)
     decided = contract.decide(probabilities, labeler.card)
-    predicted = scores.indicator(decided, task)
+    predicted = indicator(decided, task)
     summary = scores.summary(gold, predicted, probabilities, task)
     raw = contract.probabilities(logits, replace(labeler.card, temperature=1.0, platt=None))
     bins = {
@@ -87,7 +87,7 @@ def measure(labeler, path, batch_size, seed):
         ],
         "rows": [
             (identity, task.spell(true), task.spell(said), *(f"{value:.6f}" for value in line))
-            for identity, true, said, line in zip(found.ids, scores.labels(gold, task), decided, probabilities, strict=True)
+            for identity, true, said, line in zip(found.ids, labels_of(gold, task), decided, probabilities, strict=True)
         ],
     }
 

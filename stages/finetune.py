@@ -5,13 +5,11 @@ data/split/{train,valid}.csv, data/unlabelled, models/encoder/… ──► mode
 
 import click
 
-from labelrounds.core import params
+from labelrounds.core import params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
-from labelrounds.labelers import contract
 from labelrounds.methods import jobs
 from labelrounds.models import runtime
-from labelrounds.pool import unlabelled
 from labelrounds.rounds import examples
 
 
@@ -21,8 +19,8 @@ def main(name: str) -> None:
     settings = params.load()
     recipe = params.named(settings.all_recipes, name, "recipe")
     if recipe.needs_labels:
-        examples.check_any(examples.TRAIN)
-    inputs = [examples.TRAIN, examples.VALID, jobs.ENCODERS / recipe.encoder]
+        examples.check_any(paths.TRAIN)
+    inputs = [paths.TRAIN, paths.VALID, paths.BASE_MODELS / recipe.encoder]
     used = [
         recipe,
         settings.finetune,
@@ -35,11 +33,11 @@ def main(name: str) -> None:
         settings.model.max_length,
     ]
     if recipe.needs_unlabelled:
-        inputs += [unlabelled.PATH]
+        inputs += [paths.UNLABELLED]
         used += [settings.ust, settings.uda]
     with scratch(f"finetune/{name}", inputs, used) as folder:
         machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-        job = jobs.Job(name, recipe, settings, examples.TRAIN, examples.VALID, folder, contract.ROOT / name, machine)
+        job = jobs.Job(name, recipe, settings, paths.TRAIN, paths.VALID, folder, paths.LABELERS / name, machine)
         result = jobs.make(job)
     click.echo(f"finetune {name}: {result}.")
 

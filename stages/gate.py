@@ -8,23 +8,19 @@ Audits take texts out first; then the unlabelled pool fixes the cuts to try, and
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds.core import files, params, tables
+from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import Command
+from labelrounds.core.task import indicator
 from labelrounds.labelers import contract
-from labelrounds.measures import gate, scores
+from labelrounds.measures import gate
 from labelrounds.models import runtime
-from labelrounds.pool import reader
+from labelrounds.pool import predictions, reader
 from labelrounds.rounds import audits, examples, queue
-
-SHARDS, LABELLED = audits.SHARDS, audits.LABELLED
-PEOPLE = examples.SPLIT / "labels.csv"
-METRICS = Path("metrics")
 
 
 @dataclass(frozen=True)
@@ -39,15 +35,15 @@ class Scored:
 @click.command(cls=Command)
 def main() -> None:
     settings = params.load()
-    source, deployed = settings.data.pool, contract.ROOT / settings.deploy
+    source, deployed = settings.data.pool, paths.LABELERS / settings.deploy
     precision, risk = settings.predict.precision, settings.predict.risk
-    with files.unchanged(source, SHARDS, deployed, examples.VALID, PEOPLE, audits.FOLDER):
+    with files.unchanged(source, paths.SHARDS, deployed, paths.VALID, paths.LABELS, paths.AUDITS):
         card = contract.read_card(deployed)
         task, n_strata = card.schema, len(card.labels) + 1
-        valid, checks, drawn = examples.read(examples.VALID, task), audits.checked(task), audits.drawn(task)
-        trained = {row.cells["id"] for row in tables.rows(PEOPLE) if row.cells["side"] == "train"}
+        valid, checks, drawn = examples.read(paths.VALID, task), audits.checked(task), audits.drawn(task)
+        trained = {row.cells["id"] for row in tables.rows(paths.LABELS) if row.cells["side"] == "train"}
         people = {identity: settled.labels for identity, settled in checks.labels.items()} | {
-            row.cells["id"]: task.parse(row.cells[task.column], row.where) for row in tables.rows(PEOPLE)
+            row.cells["id"]: task.parse(row.cells[task.column], row.where) for row in tables.rows(paths.LABELS)
         }
         wanted = {*valid.ids, *checks.labels}
         free, known = read_pool(card, set(people), wanted)
@@ -61,19 +57,19 @@ def main() -> None:
         floors = audit_floors(audited, known, checks, card, n_strata, precision, risk)
         tested = scored(np.stack([known[identity] for identity in valid.ids]), card)
         is_right = gate.right(tested.said, valid.gold)
-        paths = gate.plan(free.confidence, free.stratum, n_strata, len(valid), precision, risk, floors)
-        verdicts = gate.decide(paths, tested.confidence, tested.stratum, is_right, precision, floors)
+        cut_paths = gate.plan(free.confidence, free.stratum, n_strata, len(valid), precision, risk, floors)
+        verdicts = gate.decide(cut_paths, tested.confidence, tested.stratum, is_right, precision, floors)
         cuts = gate.cuts_by_stratum(verdicts, n_strata, floors)
         texts_needed = [
             gate.needed(path, tested.confidence, tested.stratum, is_right, precision, floors) if verdict.cut is None else None
-            for path, verdict in zip(paths, verdicts, strict=True)
+            for path, verdict in zip(cut_paths, verdicts, strict=True)
         ]
         counts = write_labelled(card, people, cuts, settings)
-    files.write_json(METRICS / "gate.json", summary(verdicts, texts_needed, cuts, floors, valid, tested, settings, card))
-    files.write_json(METRICS / "audit.json", audit_summary(drawn, checks, precision, task))
+    files.write_json(paths.METRICS / "gate.json", summary(verdicts, texts_needed, cuts, floors, valid, tested, settings, card))
+    files.write_json(paths.METRICS / "audit.json", audit_summary(drawn, checks, precision, task))
     write_counts(counts, card, files.fingerprint(deployed))
     total = sum(counts["decision"].values())
-    for line in [*reasons(verdicts, texts_needed, len(valid), settings, card), *untested(paths, free, len(valid), settings, card)]:
+    for line in [*reasons(verdicts, texts_needed, len(valid), settings, card), *untested(cut_paths, free, len(valid), settings, card)]:
         click.echo(line)
     click.echo(
         "gate: "
@@ -84,23 +80,14 @@ def main() -> None:
 
 def scored(probabilities, card):
     """Returns what the labeler says, from its float32 scores of shape (n, k)."""
-    said = scores.indicator(contract.decide(probabilities, card), card.schema)
+    said = indicator(contract.decide(probabilities, card), card.schema)
     return Scored(said, contract.confidence(probabilities, card), gate.strata(probabilities, said))
-
-
-def read_shards(card):
-    """Yields (ids, float32 scores of shape (n, k)) of each shard of the predictions."""
-    import pyarrow.parquet
-
-    for shard in tables.shards(SHARDS):
-        table = pyarrow.parquet.read_table(shard, columns=["id", *(f"score_{label}" for label in card.labels)])
-        yield table["id"].to_pylist(), np.stack([table[f"score_{label}"].to_numpy() for label in card.labels], axis=1)
 
 
 def read_pool(card, people, wanted):
     """Returns (what the labeler says of the texts without a person's label, {id: scores} of the texts `wanted`)."""
     parts, known = [], {}
-    for ids, probabilities in read_shards(card):
+    for ids, probabilities in predictions.scores(card.labels):
         known |= {identity: row for identity, row in zip(ids, probabilities, strict=True) if identity in wanted}
         mine = scored(probabilities[[identity not in people for identity in ids]], card)
         parts.append((mine.confidence, mine.stratum.astype(np.int32)))
@@ -113,7 +100,7 @@ def audit_floors(audited, known, checks, card, n_strata, precision, risk):
     if not audited:
         return np.full(n_strata, -np.inf)
     today = scored(np.stack([known[identity] for identity in audited]), card)
-    gold = scores.indicator([checks.labels[identity].labels for identity in audited], card.schema)
+    gold = indicator([checks.labels[identity].labels for identity in audited], card.schema)
     return gate.floors(today.confidence, today.stratum, gate.right(today.said, gold), n_strata, precision, risk)
 
 
@@ -124,14 +111,14 @@ def write_labelled(card, people, cuts, settings):
     own = reader.own_columns(source, settings.data.text_column, ours)
     counts = {"decision": Counter(), "label": Counter()}
 
-    def predictions():
-        for ids, probabilities in read_shards(card):
+    def said_of_pool():
+        for ids, probabilities in predictions.scores(card.labels):
             labels, found = contract.decide(probabilities, card), scored(probabilities, card)
             yield from zip(ids, labels, found.confidence, found.confidence >= cuts[found.stratum], strict=True)
 
     def labelled():
         stream = tqdm(reader.stream(source, settings.data.text_column), desc="write", unit=" texts", unit_scale=True, mininterval=1.0, delay=2)
-        for text, (_, said, sure, passes) in zip(stream, predictions(), strict=True):
+        for text, (_, said, sure, passes) in zip(stream, said_of_pool(), strict=True):
             by_people = text.id in people
             labels = people[text.id] if by_people else said
             decision = "human" if by_people else "auto" if passes else "review"
@@ -147,7 +134,7 @@ def write_labelled(card, people, cuts, settings):
                 *(queue.harmless(text.own.get(name, "")) for name in own),
             ]
 
-    files.write_csv(LABELLED, [*ours, *own.values()], labelled(), bom=True)
+    files.write_csv(paths.LABELLED, [*ours, *own.values()], labelled(), bom=True)
     return counts
 
 
@@ -182,7 +169,7 @@ def summary(verdicts, texts_needed, cuts, floors, valid, tested, settings, card)
     return {
         "precision": settings.predict.precision,
         "risk": settings.predict.risk,
-        "labeler": files.fingerprint(contract.ROOT / settings.deploy),
+        "labeler": files.fingerprint(paths.LABELERS / settings.deploy),
         "valid": len(valid),
         "open": sum(verdict.cut is not None for verdict in verdicts),
         "valid_auto": int(passes.sum()),
@@ -211,14 +198,14 @@ def reasons(verdicts, texts_needed, n_valid, settings, card):
             yield f"{shown}: a person must look at all of them. {said}. {hope}"
 
 
-def untested(paths, free, n_valid, settings, card):
+def untested(cut_paths, free, n_valid, settings, card):
     """Yields a line for the labels that are too rare among the validation texts to be tested at all, together."""
     names = [*card.labels, card.schema.spell(())]
-    tested = {number for path in paths for number in path.strata}
+    tested = {number for path in cut_paths for number in path.strata}
     rare = [number for number in np.unique(free.stratum) if number not in tested]
-    if rare and paths:
+    if rare and cut_paths:
         part = np.isin(free.stratum, rare).mean()
-        least = gate.ENOUGH * gate.least_texts(settings.predict.precision, settings.predict.risk / (len(paths) + 1))
+        least = gate.ENOUGH * gate.least_texts(settings.predict.precision, settings.predict.risk / (len(cut_paths) + 1))
         yield (
             f"{', '.join(names[number] for number in rare)}: a person must look at all of them. About {n_valid * part:.0f} of {n_valid} validation texts "
             f"are expected there, {least} are needed for a test: {int(np.ceil(least / part)) - n_valid} more validation texts."
@@ -231,8 +218,8 @@ def audit_summary(drawn, checks, precision, task):
     for name in sorted({entry.audit for entry in drawn.values()}, key=int):
         mine = [identity for identity, entry in drawn.items() if entry.audit == name]
         ids = sorted(identity for identity in mine if identity in checks.labels)
-        said = scores.indicator([drawn[identity].labels for identity in ids], task)
-        gold = scores.indicator([checks.labels[identity].labels for identity in ids], task)
+        said = indicator([drawn[identity].labels for identity in ids], task)
+        gold = indicator([checks.labels[identity].labels for identity in ids], task)
         is_right = gate.right(said, gold)
         shown = {"drawn": len(mine), "checked": len(ids), **share(is_right), "kept": int(not len(ids) or is_right.mean() >= precision)}
         if task.multi_label:
@@ -262,7 +249,7 @@ def write_counts(counts, card, fingerprint):
     """Writes metrics/predict.json: how much of the pool is labelled, by whom, and as what."""
     total = sum(counts["decision"].values())
     files.write_json(
-        METRICS / "predict.json",
+        paths.METRICS / "predict.json",
         {
             "n": total,
             "labeler": fingerprint,

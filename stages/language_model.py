@@ -1,13 +1,13 @@
 """Bring a language model to disk, or write down which one a server is to be asked for.
 
-params.language_models.NAME ──► studies/llm/models/NAME
+params.language_models.NAME ──► models/language/NAME
 """
 
 import shutil
 
 import click
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command
 from labelrounds.llm import prompted
 from labelrounds.models import base_models, runtime
@@ -17,7 +17,7 @@ from labelrounds.models import base_models, runtime
 @click.argument("name")
 def main(name: str) -> None:
     settings = params.load()
-    model, folder = params.named(settings.language_models, name, "language model"), prompted.MODELS / name
+    model, folder = params.named(settings.language_models, name, "language model"), paths.LANGUAGE_MODELS / name
     if model.source:
         runtime.quiet()
         fingerprint = base_models.bring(model.source, folder)

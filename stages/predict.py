@@ -7,25 +7,22 @@ stage `gate`: so a new audit, or another precision, scores nothing again.
 """
 
 import itertools
-from pathlib import Path
 
 import click
 from tqdm import tqdm
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.labelers import contract
 from labelrounds.models import runtime
-from labelrounds.pool import reader
-
-OUT = Path("data/predictions/shards")
+from labelrounds.pool import predictions, reader
 
 
 @click.command(cls=Command)
 def main() -> None:
     settings = params.load()
-    deployed = contract.ROOT / settings.deploy
+    deployed = paths.LABELERS / settings.deploy
     source, batch_size, shard_size = settings.data.pool, settings.predict.batch_size, settings.predict.shard_size
     used = (batch_size, shard_size, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.data)
     total = 0
@@ -44,27 +41,10 @@ def main() -> None:
                 if shard.is_file():
                     bar.update(len(rows))
                     continue
-                write_shard(shard, rows, labeler.scores([row.text for row in rows], batch_size, bar.update), labeler)
-        files.publish(shards, OUT)  # the one step that hands over: a run killed before it has every shard, after it nothing left to do
+                probabilities = labeler.scores([row.text for row in rows], batch_size, bar.update)
+                predictions.write_shard(shard, contract.said([row.id for row in rows], probabilities, labeler))
+        files.publish(shards, paths.SHARDS)  # the one step that hands over: a run killed before it has every shard, after it nothing left to do
     click.echo(f"predict: {total} texts scored with {settings.deploy}.")
-
-
-def write_shard(path, rows, probabilities, labeler):
-    """Writes one shard: id, labels, confidence, a score per label, fingerprint of the labeler."""
-    import pyarrow
-    import pyarrow.parquet
-
-    card = labeler.card
-    task = card.schema
-    columns = {
-        "id": [row.id for row in rows],
-        task.column: [task.spell(labels) for labels in contract.decide(probabilities, card)],
-        "confidence": contract.confidence(probabilities, card),
-        **{f"score_{label}": probabilities[:, number] for number, label in enumerate(card.labels)},
-        "labeler": [labeler.fingerprint] * len(rows),
-    }
-    with files.atomic(path, "wb") as file:
-        pyarrow.parquet.write_table(pyarrow.table(columns), file)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ metrics/, data/rounds, data/split/test.csv ──► metrics/report.html
 
 import click
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command
 from labelrounds.report import render
-from labelrounds.rounds import record
 
 
 @click.command(cls=Command)
@@ -16,11 +15,11 @@ from labelrounds.rounds import record
 def main(no_texts: bool) -> None:
     settings = params.load()
     project = render.project_of(settings, settings.report.texts and not no_texts)
-    with files.unchanged(record.FOLDER, *render.sources(project.labelers)):
+    with files.unchanged(paths.ROUNDS, *render.sources(project.labelers)):
         page = render.page(project)
-    with files.atomic(render.PATH) as file:
+    with files.atomic(paths.REPORT) as file:
         file.write(page)
-    click.echo(f"report: {len(page.encode()) / 1000:.0f} kB {'with' if project.texts else 'without'} texts in {render.PATH}.")
+    click.echo(f"report: {len(page.encode()) / 1000:.0f} kB {'with' if project.texts else 'without'} texts in {paths.REPORT}.")
 
 
 if __name__ == "__main__":

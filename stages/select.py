@@ -5,29 +5,24 @@
 Never a text that is labelled or held out, nor two near-duplicates in one queue.
 """
 
-from pathlib import Path
-
 import click
 import numpy as np
 
-from labelrounds.core import files, params, tables
+from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import Command
 from labelrounds.labelers import contract
 from labelrounds.measures import acquisition
 from labelrounds.models import runtime
-from labelrounds.pool import reader
+from labelrounds.pool import predictions, reader
 from labelrounds.pool.identity import near_duplicate_key
 from labelrounds.rounds import queue, record
-
-SHARDS = Path("data/predictions/shards")
-HELDOUT = Path("data/split/heldout.txt")
 
 
 @click.command(cls=Command)
 def main() -> None:
     settings = params.load()
     select, task = settings.select, settings.labelled_task()
-    with files.unchanged(settings.data.pool, record.FOLDER, HELDOUT, SHARDS):
+    with files.unchanged(settings.data.pool, paths.ROUNDS, paths.HELDOUT, paths.SHARDS):
         uncertainty, free = read_uncertainty(settings, task)
         order = np.random.default_rng(settings.seed).permutation(len(free)) if select.strategy == "random" else acquisition.ranked(uncertainty[free])
         spread = select.strategy.partition("-")[2] in ("kmeans", "coreset")
@@ -37,28 +32,19 @@ def main() -> None:
         write_queue(asked, uncertainty, settings, task)
     some = "" if len(asked) == select.size else f" (of {select.size} asked for: no more are left)"
     click.echo(
-        f"select: {len(asked)} texts{some} by {select.strategy} wait in {queue.PATH}. Next: `labelrounds next FILE.csv`, label, `labelrounds import FILE.csv`, `dvc repro`."
+        f"select: {len(asked)} texts{some} by {select.strategy} wait in {paths.QUEUE}. Next: `labelrounds next FILE.csv`, label, `labelrounds import FILE.csv`, `dvc repro`."
     )
 
 
 def read_uncertainty(settings, task):
     """Returns (uncertainty of every pool row, shape (n,); numbers of the rows that may be asked)."""
-    taken = set(HELDOUT.read_text(encoding="utf-8").split()) | {annotation.id for annotation in record.read_all(task)}
+    taken = set(paths.HELDOUT.read_text(encoding="utf-8").split()) | {annotation.id for annotation in record.read_all(task)}
     measure = acquisition.UNCERTAINTY.get(settings.select.strategy.removesuffix("-kmeans").removesuffix("-coreset"), acquisition.entropy)
     uncertainty, free = [], []
-    for shard in tables.shards(SHARDS):
-        ids, scores = read_scores(shard, task)
-        uncertainty.append(measure(scores, task.multi_label))
+    for ids, scores in predictions.scores(task.labels):
+        uncertainty.append(measure(scores.astype(np.float64), task.multi_label))
         free.append(np.asarray([identity not in taken for identity in ids]))
     return np.concatenate(uncertainty), np.flatnonzero(np.concatenate(free))
-
-
-def read_scores(shard, task):
-    """Returns (ids, float array of shape (n, n_labels)) of one shard of the predictions."""
-    import pyarrow.parquet
-
-    table = pyarrow.parquet.read_table(shard, columns=["id", *(f"score_{label}" for label in task.labels)])
-    return table["id"].to_pylist(), np.stack([table[f"score_{label}"].to_numpy() for label in task.labels], axis=1).astype(np.float64)
 
 
 def distinct(numbers, size, settings):
@@ -88,7 +74,7 @@ def labelled_keys(settings):
 def spread_out(asked, settings):
     """Returns `select.size` of the candidates, spread over the labeler's embeddings."""
     labeler = contract.load(
-        contract.ROOT / settings.deploy, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
+        paths.LABELERS / settings.deploy, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
     )
     vectors = labeler.embed([row.text for _, row in asked], settings.predict.batch_size)
     if settings.select.strategy.endswith("kmeans"):
@@ -100,24 +86,24 @@ def spread_out(asked, settings):
 
 def write_queue(asked, uncertainty, settings, task):
     """Writes data/queue/next.csv: what to ask, and what the labeler would say."""
-    predictions = {}
+    said = {}
     wanted = {number for number, _ in asked}
-    for number, row in enumerate(tables.rows(SHARDS)):
+    for number, row in enumerate(tables.rows(paths.SHARDS)):
         if number in wanted:
-            predictions[number] = row.cells
+            said[number] = row.cells
     own = list(dict.fromkeys(name for _, row in asked for name in queue.own_of(row)))  # lines of a jsonl pool may differ in their keys
     rows = (
         [
             row.id,
             row.text,
-            predictions[number][task.column],
-            f"{float(predictions[number]['confidence']):.4f}",
+            said[number][task.column],
+            f"{float(said[number]['confidence']):.4f}",
             f"{uncertainty[number]:.6f}",
             *(queue.own_of(row).get(name, "") for name in own),
         ]
         for number, row in asked
     )
-    files.write_csv(queue.PATH, ["id", "text", "suggestion", "confidence", "uncertainty", *own], rows)
+    files.write_csv(paths.QUEUE, ["id", "text", "suggestion", "confidence", "uncertainty", *own], rows)
 
 
 if __name__ == "__main__":

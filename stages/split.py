@@ -6,17 +6,14 @@ data/pool, data/rounds ──► data/split/{train,valid,test}.csv, heldout.txt,
 import json
 import shutil
 from collections import Counter
-from pathlib import Path
 
 import click
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command, UserError, at, first_of, no_labels
 from labelrounds.pool import reader
 from labelrounds.rounds import holdout, record
 
-OUT = Path("data/split")
-METRICS = Path("metrics")
 CASES = ["id", "case", "round", "detail"]
 
 
@@ -24,7 +21,7 @@ CASES = ["id", "case", "round", "detail"]
 def main() -> None:
     settings = params.load()
     source, column = settings.data.pool, settings.data.text_column
-    with files.unchanged(source, record.FOLDER):
+    with files.unchanged(source, paths.ROUNDS):
         annotations, verdict, task = read_labels(settings)
         held_rounds = set(settings.split.holdout_rounds)
         # Membership of validation and test comes from the holdout rounds alone; a later round may correct a label.
@@ -65,17 +62,17 @@ def read_labels(settings):
     Without a single round, the error says how to begin; or, if the deployed labeler needs no labels, nothing is
     held out yet, and `select` makes a queue with it.
     """
-    if not record.paths():
+    if not record.round_files():
         deployed = settings.all_recipes.get(settings.deploy)
         if deployed is not None and not deployed.needs_labels:
             task = settings.labelled_task()
             return [], record.settle([], task), task
         raise no_labels()
     task = settings.labelled_task()
-    names = [path.stem for path in record.paths()]
+    names = [path.stem for path in record.round_files()]
     lacking = [name for name in settings.split.holdout_rounds if name not in names]
     if lacking or not settings.split.holdout_rounds:
-        found = f'names round "{lacking[0]}", which is not in {at(record.FOLDER)}' if lacking else "names no round"
+        found = f'names round "{lacking[0]}", which is not in {at(paths.ROUNDS)}' if lacking else "names no round"
         raise UserError(
             f"{at(params.PATH, params.line_of('split', 'holdout_rounds'))}: split.holdout_rounds {found}; without a holdout round "
             f'there is nothing to test on. Rounds there are: {", ".join(names)}. Name one that was drawn at random, such as ["{names[0]}"].'
@@ -185,7 +182,7 @@ def read_heldout(source, column, texts, held):
 
 def write_split(members, verdict, sides, texts, heldout, task):
     """Writes data/split in one step and returns the fingerprint of the test set (ids and labels)."""
-    made = OUT.parent / f".{OUT.name}.new"
+    made = paths.SPLIT.parent / f".{paths.SPLIT.name}.new"
     shutil.rmtree(made, ignore_errors=True)
     try:
         for name, rows in members.items():
@@ -195,7 +192,7 @@ def write_split(members, verdict, sides, texts, heldout, task):
         with files.atomic(made / "heldout.txt") as file:
             file.writelines(f"{identity}\n" for identity in sorted(heldout))
         fingerprint = files.sha256(made / "test.csv")[:16]
-        files.publish(made, OUT)
+        files.publish(made, paths.SPLIT)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return fingerprint
@@ -219,8 +216,8 @@ def write_metrics(members, annotations, cases, pool_size, heldout_size, fingerpr
         "labels": {label: {name: by_label[name][label] for name in members} for label in task.labels},
         "rounds": {r: {"annotations": sum(a.round == r for a in annotations), **{name: by_round[name][r] for name in members}} for r in names},
     }
-    files.write_json(METRICS / "split.json", json.loads(json.dumps(summary)))
-    files.write_csv(METRICS / "split.csv", CASES, cases)
+    files.write_json(paths.METRICS / "split.json", json.loads(json.dumps(summary)))
+    files.write_csv(paths.METRICS / "split.csv", CASES, cases)
 
 
 if __name__ == "__main__":

@@ -1,34 +1,32 @@
 """Say whether the labels suffice, by three published criteria. Nothing stops by itself: a team decides.
 
-data/history, data/predictions, data/rounds, metrics/{split,agreement}.json, metrics/DEPLOY/test.csv ──► metrics/stop.json
+data/snapshots, data/predictions, data/rounds, metrics/{split,agreement}.json, metrics/DEPLOY/test.csv ──► metrics/stop.json
 """
 
 import json
-from pathlib import Path
 
 import click
 
-from labelrounds.core import files, params, tables
+from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import Command
 from labelrounds.measures import snapshots, stopping
+from labelrounds.pool import predictions
 from labelrounds.rounds import record
-
-METRICS = Path("metrics")
 
 
 @click.command(cls=Command)
 def main() -> None:
     settings = params.load()
     task, stop = settings.labelled_task(), settings.stop
-    tested = METRICS / settings.deploy / "test.csv"
-    with files.unchanged(snapshots.FOLDER, snapshots.SHARDS, snapshots.HELDOUT, record.FOLDER, tested):
+    tested = paths.METRICS / settings.deploy / "test.csv"
+    with files.unchanged(paths.SNAPSHOTS, paths.SHARDS, paths.HELDOUT, paths.ROUNDS, tested):
         rows = [row.cells for row in tables.rows(tested)]
         now = read_now(rows, settings, task)
         models = stopping.series(snapshots.read_all(), now)
     found = {
         "gain": stopping.gain(models, {row["id"]: row["gold"] for row in rows}, task, stop, settings.seed),
         "stability": stopping.stability(models, task, stop),
-        "people": stopping.people(json.loads((METRICS / "agreement.json").read_text(encoding="utf-8")), stop),
+        "people": stopping.people(json.loads((paths.METRICS / "agreement.json").read_text(encoding="utf-8")), stop),
     }
     says = stopping.sentence(found)
     summary = {
@@ -38,16 +36,16 @@ def main() -> None:
         **{name: {"met": one.met, **one.numbers, "reference": stopping.REFERENCES[name]} for name, one in found.items()},
         "says": says,
     }
-    files.write_json(METRICS / "stop.json", summary)
+    files.write_json(paths.METRICS / "stop.json", summary)
     click.echo(f"stop: {says}")
 
 
 def read_now(rows, settings, task):
     """Returns the snapshot of the model of now, from what the stages before have just made."""
     annotations = record.deciding(record.read_all(task))
-    taken = {a.id for a in annotations} | set(snapshots.HELDOUT.read_text(encoding="utf-8").split())
-    train = json.loads((METRICS / "split.json").read_text(encoding="utf-8"))["train"]
-    stop_set = snapshots.stop_set(snapshots.pool_labels(task.column), taken)
+    taken = {a.id for a in annotations} | set(paths.HELDOUT.read_text(encoding="utf-8").split())
+    train = json.loads((paths.METRICS / "split.json").read_text(encoding="utf-8"))["train"]
+    stop_set = snapshots.stop_set(predictions.cells(task.column), taken)
     newest = max((a.round for a in annotations), key=int)
     return snapshots.Snapshot(newest, settings.deploy, "", train, {row["id"]: row["predicted"] for row in rows}, stop_set)
 

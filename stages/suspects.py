@@ -14,17 +14,17 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
+from labelrounds.core.task import labels_of
 from labelrounds.labelers import contract, transformer
-from labelrounds.measures import label_errors, scores
+from labelrounds.measures import label_errors
 from labelrounds.methods import classifier
 from labelrounds.models import base_models, runtime
 from labelrounds.pool.identity import near_duplicate_key
-from labelrounds.rounds import examples, queue, record
+from labelrounds.rounds import examples, record
 
-METRICS = Path("metrics")
 COLUMNS = ["id", "case", "label", "better", "quality", "detail"]
 
 
@@ -42,17 +42,17 @@ def main() -> None:
         settings.runtime.precision,
         settings.model.max_length,
     )
-    with files.unchanged(record.FOLDER), scratch("suspects", [examples.TRAIN, examples.VALID, encoder], used) as folder:
-        train, valid = examples.read(examples.TRAIN, task), examples.read(examples.VALID, task)
+    with files.unchanged(paths.ROUNDS), scratch("suspects", [paths.TRAIN, paths.VALID, encoder], used) as folder:
+        train, valid = examples.read(paths.TRAIN, task), examples.read(paths.VALID, task)
         annotations = record.deciding(record.read_all(task))
         rows = ties(annotations, task)
         if settings.suspects.judge != "none":
             judged = label_errors.judge(train.gold, out_of_fold(train, valid, encoder, settings, task, folder), task.multi_label)
             rows += doubted(train, judged, task, {a.id for a in annotations if a.source == record.CORRECTION})
         rows += contradictions(annotations, task)
-        files.write_csv(queue.SUSPECTS, COLUMNS, rows)
+        files.write_csv(paths.SUSPECTS, COLUMNS, rows)
     counts = {case: sum(row[1] == case for row in rows) for case in ("denied", "doubted", "tie", "relabelled", "divided")}
-    files.write_json(METRICS / "suspects.json", {"texts": len(train), **counts})
+    files.write_json(paths.METRICS / "suspects.json", {"texts": len(train), **counts})
     judged = f"{counts['denied']} of {len(train)} training labels are denied by a model that has not seen them"
     click.echo(
         f"suspects: {judged if settings.suspects.judge != 'none' else 'no model judges the labels (suspects.judge in params.yaml)'}; {counts['tie']} ties, "
@@ -80,7 +80,7 @@ def vectors(train, base, settings, task):
     """Returns the encoder's mean last hidden state of every training text, float32 of shape (n, d)."""
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
     encoder = base_models.open_encoder(base)
-    card = contract.new_card("transformer", task, examples.TRAIN, len(train), settings.model.max_length, None)
+    card = contract.new_card("transformer", task, paths.TRAIN, len(train), settings.model.max_length, None)
     model = base_models.load_classifier(encoder, task, machine).eval().to(machine.device)  # its new head is not asked
     base_models.check_length(model, settings.model.max_length)
     return transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine).embed(train.texts, settings.finetune.batch_size)
@@ -92,7 +92,7 @@ def judge_fold(done, fold, number, train, valid, base, settings, task):
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
     encoder = base_models.open_encoder(base)
     seen = part(train, number != fold)
-    card = contract.new_card("transformer", task, examples.TRAIN, len(seen), settings.model.max_length, None)
+    card = contract.new_card("transformer", task, paths.TRAIN, len(seen), settings.model.max_length, None)
     title = f"suspects, fold {fold + 1} of {settings.suspects.folds}"
     checkpoints = done.with_suffix("")
     model, _ = classifier.train(encoder, card, seen, valid, settings.finetune, checkpoints, machine, settings.runtime.checkpoint_seconds, title)
@@ -111,7 +111,7 @@ def part(some, chosen):
 
 def doubted(train, judged, task, answered):
     """Returns a row for every label that the model would not give, the most doubtful first, but those that people were asked again."""
-    given, better = (list(map(task.spell, scores.labels(matrix, task))) for matrix in (train.gold, judged.better))
+    given, better = (list(map(task.spell, labels_of(matrix, task))) for matrix in (train.gold, judged.better))
     wanted = [row for row in judged.order if given[row] != better[row] and train.ids[row] not in answered]
     cases = ["denied" if judged.denied[row] else "doubted" for row in wanted]
     return [[train.ids[row], case, given[row], better[row], f"{judged.quality[row]:.6f}", ""] for row, case in zip(wanted, cases, strict=True)]

@@ -14,16 +14,12 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.models import augmentation, base_models, runtime
 from labelrounds.pool import reader, unlabelled
 from labelrounds.pool.identity import near_duplicate_key
-
-HELDOUT = Path("data/split/heldout.txt")
-ADAPTED = Path("models/encoder/adapted")
-OUT = unlabelled.PATH.parent
 
 
 @click.command(cls=Command)
@@ -31,7 +27,7 @@ def main() -> None:
     settings = params.load()
     wanted = settings.unlabelled
     translators = wanted.translators if wanted.augmentation == "back-translation" else ()
-    inputs = [settings.data.pool, HELDOUT, ADAPTED, *(folder for folder in translators if Path(folder).is_dir())]
+    inputs = [settings.data.pool, paths.HELDOUT, paths.ADAPTED, *(folder for folder in translators if Path(folder).is_dir())]
     used = (wanted, settings.data, settings.seed, settings.model.max_length, settings.runtime.threads, settings.runtime.precision)
     with scratch("unlabelled", inputs, used) as folder:
         rows = draw(settings)
@@ -49,15 +45,15 @@ def main() -> None:
                 bar.update(len(batch))
         made = folder / "made"
         shutil.rmtree(made, ignore_errors=True)
-        files.write_csv(made / unlabelled.PATH.name, unlabelled.COLUMNS, zip((row.id for row in rows), texts, augmented, strict=True))
-        files.publish(made, OUT)
+        files.write_csv(made / paths.UNLABELLED.name, unlabelled.COLUMNS, zip((row.id for row in rows), texts, augmented, strict=True))
+        files.publish(made, paths.UNLABELLED.parent)
     changed = sum(copy != text for copy, text in zip(augmented, texts, strict=True))
     click.echo(f"unlabelled: {len(texts)} texts of the pool that are not held out; {wanted.augmentation} reworded {changed} of them.")
 
 
 def draw(settings):
     """Returns an even draw of the pool's texts in pool order: no held-out text, and of near-duplicates only the first."""
-    heldout = set(HELDOUT.read_text(encoding="utf-8").split())
+    heldout = set(paths.HELDOUT.read_text(encoding="utf-8").split())
     randomness = np.random.default_rng([settings.seed, 2**32 - 1])  # a round's draw takes (seed, number of rounds): not the same one
     keep, seen = [], set()
     # The texts with the highest random numbers, in one pass and small memory.
@@ -81,7 +77,7 @@ def augmenter(settings, texts):
         return augmentation.by_tfidf(texts, wanted.share, settings.seed)
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
     if wanted.augmentation == "mlm":
-        encoder = base_models.open_encoder(ADAPTED)
+        encoder = base_models.open_encoder(paths.ADAPTED)
         return augmentation.by_masked_model(encoder, wanted.share, settings.seed, settings.model.max_length, machine)
     return augmentation.by_translation(wanted.translators, settings.seed, settings.model.max_length, machine)
 

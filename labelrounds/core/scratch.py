@@ -17,9 +17,8 @@ from typing import Any
 
 import click
 
-from labelrounds.core import files
+from labelrounds.core import files, paths
 
-ROOT = Path("scratch")
 CODE = (Path(__file__).parents[1], Path(__file__).parents[2] / "stages")
 LIBRARIES = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy")
 
@@ -42,7 +41,7 @@ def scratch(stage: str, inputs: list[str | Path], settings: Any) -> Iterator[Pat
     Waits while another process holds the lock: a killed `dvc repro` leaves its stage running, and two
     of them must not write the same checkpoints. Folders of other fingerprints go.
     """
-    room = ROOT / stage
+    room = paths.SCRATCH / stage
     room.mkdir(parents=True, exist_ok=True)
     with _locked(room / "lock"), files.unchanged(*inputs):
         folder = room / fingerprint_of(inputs, settings)

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from labelrounds.core.errors import UserError, did_you_mean
 
 MULTI_CLASS = "multi-class"
@@ -56,3 +58,18 @@ class Task:
         hint = " One label per text is expected: the task is multi-class." if separated else did_you_mean(label, self.labels)
         expected = ", ".join(self.labels[:12]) + (" …" if len(self.labels) > 12 else "")
         raise UserError(f'{where}: unknown label "{label}".{hint} Expected one of: {expected} (task.labels in params.yaml).')
+
+
+def indicator(labels: Iterable[Iterable[str]], task: Task) -> np.ndarray:
+    """Returns the int matrix of shape (n_texts, n_labels), 1 where a label applies."""
+    labels = list(labels)
+    matrix = np.zeros((len(labels), len(task.labels)), dtype=np.int64)
+    for row, found in enumerate(labels):
+        for label in found:
+            matrix[row, task.index[label]] = 1
+    return matrix
+
+
+def labels_of(matrix: np.ndarray, task: Task) -> list[tuple[str, ...]]:
+    """Returns the labels of each row of an indicator matrix."""
+    return [tuple(task.labels[number] for number in np.flatnonzero(row)) for row in matrix]

@@ -1,14 +1,17 @@
-"""Labelers: whatever is inside, texts go in and scores come out.
+"""The contract of all labelers: texts go in and scores come out.
 
-A labeler is a folder, models/labeler/NAME/, with `labeler.json` (the card), the files of its kind and a
-manifest. `load` returns an object that follows the `Labeler` contract; the stages know nothing else.
-A new kind is one module with a `load(folder, card, runtime)` and one line in `_module`.
+A labeler is a folder, models/labeler/NAME/, with `labeler.json` (the card), the files of its kind and a manifest. `load` returns
+an object that follows the `Labeler` contract; the stages know nothing else. A new kind is one module with a
+`load(folder, card, runtime)`, found by the name that stands in the card.
 """
 
+import importlib
 import importlib.metadata
+import importlib.util
 import json
+import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -18,9 +21,10 @@ import numpy as np
 from labelrounds.core import files
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
+from labelrounds.measures import calibration
 
-ROOT = Path("models/labeler")
 CARD = "labeler.json"
+KINDS = ("labelrounds.labelers", "labelrounds.llm")  # where the modules of kinds are
 
 
 @dataclass(frozen=True)
@@ -66,31 +70,11 @@ class Labeler(Protocol):
 
 
 def _module(kind: str) -> ModuleType | None:
-    """Returns the module of a kind; imported here, so that a linear labeler never waits for torch."""
-    if kind == "linear":
-        from labelrounds.labelers import linear
-
-        return linear
-    if kind == "transformer":
-        from labelrounds.labelers import transformer
-
-        return transformer
-    if kind == "linear-probe":
-        from labelrounds.labelers import linear_probe
-
-        return linear_probe
-    if kind == "nearest":
-        from labelrounds.labelers import nearest
-
-        return nearest
-    if kind == "nli":
-        from labelrounds.labelers import nli
-
-        return nli
-    if kind == "prompted":
-        from labelrounds.llm import prompted
-
-        return prompted
+    """Returns the module of a kind, `linear-probe` is linear_probe.py; imported here, so that a linear labeler never waits for torch."""
+    for package in KINDS:
+        name = f"{package}.{kind.replace('-', '_')}"
+        if re.fullmatch("[a-z][a-z-]*", kind) and importlib.util.find_spec(name) is not None:
+            return importlib.import_module(name)
     return None
 
 
@@ -157,3 +141,33 @@ def confidence(scores: np.ndarray, card: Card) -> np.ndarray:
         return scores.max(axis=1)
     above = scores >= np.asarray(card.thresholds, dtype=scores.dtype)
     return np.where(above, scores, 1 - scores).min(axis=1)
+
+
+def calibrated(card: Card, logits: np.ndarray, gold: np.ndarray) -> Card:
+    """Returns the card with a temperature, or a slope, an intercept and a threshold per label, fitted on validation.
+
+    logits : float array of shape (n, k) of the validation texts; gold : 0/1 array of the same shape
+    """
+    if not len(logits):
+        return card
+    if card.task == "multi-class":
+        return replace(card, temperature=calibration.temperature(logits, gold.argmax(axis=1)))
+    pairs = [calibration.platt(logits[:, number], gold[:, number]) for number in range(gold.shape[1])]
+    card = replace(card, platt=[list(pair) for pair in pairs])
+    scores = probabilities(logits, card)
+    return replace(card, thresholds=[calibration.threshold(scores[:, number], gold[:, number]) for number in range(gold.shape[1])])
+
+
+def said(ids: list[str], scores: np.ndarray, labeler: Labeler) -> dict[str, Any]:
+    """Returns the columns of a shard of predictions for n texts: id, labels, confidence, a score per label, the labeler's fingerprint.
+
+    scores : float array of shape (n, n_labels)
+    """
+    card, task = labeler.card, labeler.card.schema
+    return {
+        "id": ids,
+        task.column: [task.spell(labels) for labels in decide(scores, card)],
+        "confidence": confidence(scores, card),
+        **{f"score_{label}": scores[:, number] for number, label in enumerate(card.labels)},
+        "labeler": [labeler.fingerprint] * len(ids),
+    }

@@ -15,28 +15,25 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract
 from labelrounds.llm import prompt, prompted, shots
 from labelrounds.llm.prompted import PromptedLabeler, Settings
 from labelrounds.llm.responses import Response
-from labelrounds.measures import calibration
 from labelrounds.models import runtime
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
 from labelrounds.rounds import examples
 from labelrounds.rounds.examples import Examples
 
-HELDOUT = Path("data/split/heldout.txt")
-
 
 def make(name: str, settings: params.Params, train: Path, out: Path) -> str:
     """Makes the labeler folder `out` of a prompt whose examples come from the texts in `train`; says how it went."""
     asked, task = settings.prompts[name], settings.labelled_task()
     guideline = prompt.read(asked.prompt, task, asked.form, asked.max_characters)
-    learnt, valid, test = (examples.read(path, task) for path in (train, examples.VALID, examples.TEST))
+    learnt, valid, test = (examples.read(path, task) for path in (train, paths.VALID, paths.TEST))
     chosen = choose_examples(asked, task, learnt, valid, test, settings.seed)
     labeler = PromptedLabeler(
         contract.new_card("prompted", task, train, len(chosen), settings.model.max_length, {"language_model": asked.model}),
@@ -54,7 +51,7 @@ def make(name: str, settings: params.Params, train: Path, out: Path) -> str:
     requests = dict(zip(texts, labeler.requests(list(texts.values())), strict=True))
     given = dict(zip(texts, labeler.answered(list(requests.values())), strict=True))
     labeler.settings = replace(labeler.settings, mean=mean_answer(labeler, [given[identity] for identity in sample]))
-    card = calibration.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
+    card = contract.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
     labeler.card = replace(card, training=card.training | told(labeler, given))
     prompted.save(labeler, requests, given, out)
     outside = labeler.card.training["outside"]
@@ -63,7 +60,7 @@ def make(name: str, settings: params.Params, train: Path, out: Path) -> str:
 
 def what_is_asked(asked: params.Prompt, settings: params.Params) -> Settings:
     """Returns what the answers follow from, with the fingerprints of the model and of the encoder."""
-    folder = prompted.MODELS / asked.model
+    folder = paths.LANGUAGE_MODELS / asked.model
     files.verify(folder)
     served = folder / prompted.SERVED
     described = json.loads(served.read_text(encoding="utf-8")) if served.is_file() else {}
@@ -79,7 +76,7 @@ def what_is_asked(asked: params.Prompt, settings: params.Params) -> Settings:
         max_characters=asked.max_characters,
         precision=settings.runtime.precision,
         seed=settings.seed,
-        encoder=files.fingerprint(prompted.ENCODER),
+        encoder=files.fingerprint(paths.VANILLA),
     )
 
 
@@ -108,7 +105,7 @@ def draw(asked: params.Prompt, settings: params.Params) -> dict[str, str]:
     """Returns {id: text} of the pool texts that calibrate: not held out, of the smallest hashes, so that few change as the pool grows."""
     if asked.form != prompt.SCORES or not asked.calibrate:
         return {}
-    seen = set(HELDOUT.read_text(encoding="utf-8").split())
+    seen = set(paths.HELDOUT.read_text(encoding="utf-8").split())
 
     def free() -> Iterator[tuple[str, str]]:
         for row in reader.stream(settings.data.pool, settings.data.text_column):

@@ -16,7 +16,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import UserError, at
 from labelrounds.labelers import contract, transformer
 from labelrounds.llm import answers, prompt, responses, server, shots
@@ -25,8 +25,6 @@ from labelrounds.llm.responses import Kept, Response
 from labelrounds.models import base_models
 
 LIBRARIES = ("numpy",)
-MODELS = Path("studies/llm/models")
-ENCODER = Path("models/encoder/vanilla")  # whose vectors say which texts are near
 SERVED = "server.json"
 KEPT_AT_ONCE = 200  # vectors: so many are lost by a kill, at most
 LEAST = 1e-9  # a probability that a model calls zero; its logarithm would be none
@@ -234,7 +232,7 @@ class PromptedLabeler:
 
     @cached_property
     def _local(self) -> LocalModel:
-        folder = MODELS / self.settings.model
+        folder = paths.LANGUAGE_MODELS / self.settings.model
         found = files.fingerprint(folder) if (folder / files.MANIFEST).is_file() else "not there"
         if found != self.settings.identity:
             raise UserError(
@@ -246,12 +244,12 @@ class PromptedLabeler:
     @cached_property
     def _embedder(self) -> transformer.TransformerLabeler:
         machine = self.runtime() if callable(self.runtime) else self.runtime
-        encoder = base_models.open_encoder(ENCODER)
-        if files.fingerprint(ENCODER) != self.settings.encoder:
-            raise UserError(f"{at(ENCODER)} is not the encoder that chose this labeler's examples. Run: dvc repro studies/llm/dvc.yaml")
+        encoder = base_models.open_encoder(paths.VANILLA)
+        if files.fingerprint(paths.VANILLA) != self.settings.encoder:
+            raise UserError(f"{at(paths.VANILLA)} is not the encoder that chose this labeler's examples. Run: dvc repro studies/llm/dvc.yaml")
         from transformers import AutoModel
 
-        model = AutoModel.from_pretrained(ENCODER, local_files_only=True, trust_remote_code=False, use_safetensors=True)
+        model = AutoModel.from_pretrained(paths.VANILLA, local_files_only=True, trust_remote_code=False, use_safetensors=True)
         return transformer.TransformerLabeler(self.card, "", model.eval().to(machine.device), encoder.tokenizer, machine)
 
 

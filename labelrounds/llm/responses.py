@@ -12,10 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from labelrounds.core import files
+from labelrounds.core import files, paths
 from labelrounds.core.errors import UserError, at
-
-STORE = Path("data/responses/kept.sqlite")
 
 Response = dict[str, Any]
 
@@ -31,7 +29,7 @@ class Kept:
     published : responses that came with a labeler; they are read first and never written
     """
 
-    def __init__(self, path: Path = STORE, published: dict[str, Response] | None = None) -> None:
+    def __init__(self, path: Path = paths.RESPONSES, published: dict[str, Response] | None = None) -> None:
         self._path, self._published, self._open = path, published or {}, None
 
     def find(self, keys: Iterable[str]) -> dict[str, Response]:

@@ -6,12 +6,9 @@ pulled towards "change nothing" by a prior, so that twenty validation texts, or 
 cannot do harm.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-
-from labelrounds.labelers import contract
 
 SPREAD = 0.5  # standard deviation of the prior of log(temperature) and log(slope): factors beyond 3 need evidence
 SHIFT = 1.0  # of the prior of the intercept
@@ -19,21 +16,6 @@ PULL = 20  # a threshold counts as much as the label's examples against this man
 LARGEST = 30.0  # a label's logits are clipped here while fitting: one that the training data lacks has -inf
 BINS, PER_BIN = 15, 20
 DIGITS = 6
-
-
-def calibrated(card: contract.Card, logits: np.ndarray, gold: np.ndarray) -> contract.Card:
-    """Returns the card with a temperature, or a slope, an intercept and a threshold per label, fitted on validation.
-
-    logits : float array of shape (n, k) of the validation texts; gold : 0/1 array of the same shape
-    """
-    if not len(logits):
-        return card
-    if card.task == "multi-class":
-        return replace(card, temperature=temperature(logits, gold.argmax(axis=1)))
-    pairs = [platt(logits[:, number], gold[:, number]) for number in range(gold.shape[1])]
-    card = replace(card, platt=[list(pair) for pair in pairs])
-    scores = contract.probabilities(logits, card)
-    return replace(card, thresholds=[threshold(scores[:, number], gold[:, number]) for number in range(gold.shape[1])])
 
 
 def temperature(logits: np.ndarray, gold: np.ndarray) -> float:

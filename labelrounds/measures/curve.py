@@ -21,7 +21,6 @@ from labelrounds.core import files
 from labelrounds.core.task import Task
 from labelrounds.measures import scores
 
-POINTS = Path("studies/learning_curve/points")
 LIBRARIES = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy")
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -81,7 +80,7 @@ def order(rounds: dict[str, int], seed: int) -> list[str]:
 # Points on disk: one file per recipe, one line per point
 
 
-def read(name: str, folder: Path = POINTS) -> dict[str, Point]:
+def read(name: str, folder: Path) -> dict[str, Point]:
     """Returns {key: point} of a recipe; a line that is no point (a conflict's mark, an older form) counts as not there."""
     path, found = folder / f"{name}.jsonl", {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
@@ -93,7 +92,7 @@ def read(name: str, folder: Path = POINTS) -> dict[str, Point]:
     return found
 
 
-def write(name: str, points: Iterable[Point], folder: Path = POINTS) -> None:
+def write(name: str, points: Iterable[Point], folder: Path) -> None:
     """Writes the points of a recipe in one step, by number of labels and seed."""
     lines = sorted(points, key=lambda point: (point.labels, point.seed, point.key))
     with files.atomic(folder / f"{name}.jsonl") as file:

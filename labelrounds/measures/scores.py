@@ -4,7 +4,6 @@ All arrays of gold and predicted labels are 0/1 indicator matrices of shape (n_t
 multi-class row holds exactly one 1.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,21 +11,6 @@ import numpy as np
 from labelrounds.core.task import Task
 
 DIGITS = 6
-
-
-def indicator(labels: Iterable[Iterable[str]], task: Task) -> np.ndarray:
-    """Returns the int matrix of shape (n_texts, n_labels), 1 where a label applies."""
-    labels = list(labels)
-    matrix = np.zeros((len(labels), len(task.labels)), dtype=np.int64)
-    for row, found in enumerate(labels):
-        for label in found:
-            matrix[row, task.index[label]] = 1
-    return matrix
-
-
-def labels(matrix: np.ndarray, task: Task) -> list[tuple[str, ...]]:
-    """Returns the labels of each row of an indicator matrix."""
-    return [tuple(task.labels[number] for number in np.flatnonzero(row)) for row in matrix]
 
 
 def summary(gold: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, task: Task) -> dict[str, Any]:

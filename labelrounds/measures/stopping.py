@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from labelrounds.core.params import Stop
-from labelrounds.core.task import Task
+from labelrounds.core.task import Task, indicator
 from labelrounds.measures import agreement, bootstrap, scores
 from labelrounds.measures.snapshots import Snapshot
 
@@ -113,7 +113,7 @@ def after(count: int, stop: Stop) -> str:
 def coded(cells: Sequence[str], task: Task) -> np.ndarray:
     """Returns the 0/1 array of shape (n, n_labels) of labels as cells; a label that the task has no more counts as none."""
     known = ([label for label in cell.split(";") if label in task.index] for cell in cells)
-    return scores.indicator(known, task)
+    return indicator(known, task)
 
 
 def sentence(found: Mapping[str, Criterion]) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from labelrounds.core.params import Finetune, Lora
-from labelrounds.core.task import Task
+from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract, transformer
-from labelrounds.measures import calibration, scores
+from labelrounds.measures import scores
 from labelrounds.models import adapters, base_models, training
 from labelrounds.models.runtime import Runtime
 from labelrounds.rounds.examples import Examples
@@ -131,8 +131,8 @@ def decided(model: Any, encoder: base_models.Encoder, card: contract.Card, valid
     """
     logits = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine).logits(valid.texts, batch_size)
     if card.schema.multi_label:
-        card = calibration.calibrated(card, logits, valid.gold)
-    return scores.indicator(contract.decide(contract.probabilities(logits, card), card), card.schema)
+        card = contract.calibrated(card, logits, valid.gold)
+    return indicator(contract.decide(contract.probabilities(logits, card), card), card.schema)
 
 
 def targets(gold: np.ndarray, task: Task) -> list[Any]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from labelrounds.core import files
 from labelrounds.core.params import Finetune, Uda
-from labelrounds.core.task import Task
+from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import bootstrap, scores
 from labelrounds.methods import classifier
@@ -160,7 +160,7 @@ def train(
 
     def shares_of(model: Any) -> np.ndarray:
         labeler = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
-        return label_shares(scores.indicator(contract.decide(labeler.scores(watched, uda.batch_size), card), task))
+        return label_shares(indicator(contract.decide(labeler.scores(watched, uda.batch_size), card), task))
 
     supervised.eval()
     said = classifier.decided(supervised, encoder, card, valid, finetune.batch_size, machine)

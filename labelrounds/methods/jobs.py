@@ -10,16 +10,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import UserError
 from labelrounds.labelers import contract
-from labelrounds.measures import calibration
 from labelrounds.models import base_models
 from labelrounds.models.runtime import Runtime
 from labelrounds.rounds import examples
 from labelrounds.rounds.examples import Examples
 
-ENCODERS = Path("models/encoder")
 UNTRAINED = ("nearest", params.ZERO_SHOT)  # the section `finetune` says nothing to these
 
 
@@ -41,7 +39,7 @@ class Job:
 
     @property
     def base(self) -> Path:
-        return ENCODERS / self.recipe.encoder
+        return paths.BASE_MODELS / self.recipe.encoder
 
     def examples(self) -> tuple[Examples, Examples]:
         """Returns the texts to learn from and those that choose; either is empty where there are no labels yet."""
@@ -62,7 +60,7 @@ class Job:
         """Returns the card of a finished labeler, calibrated on the validation texts where there are any."""
         if not len(valid):  # before the first label
             return card
-        return calibration.calibrated(card, labeler.logits(valid.texts, self.finetune.batch_size), valid.gold)
+        return contract.calibrated(card, labeler.logits(valid.texts, self.finetune.batch_size), valid.gold)
 
     def keep(self, model: Any, encoder: base_models.Encoder, card: contract.Card, valid: Examples) -> None:
         """Calibrates a trained transformer on the validation texts and writes the labeler."""

@@ -5,6 +5,7 @@ How many neighbours vote is chosen on validation by macro-F1, the smaller number
 
 import dataclasses
 
+from labelrounds.core.task import indicator
 from labelrounds.labelers import contract, nearest, vectors
 from labelrounds.measures import scores
 from labelrounds.methods.jobs import Job
@@ -26,7 +27,7 @@ def make(job: Job) -> str:
 
     def valid_f1(k: int) -> float:
         voted = contract.probabilities(nearest.vote(wanted, known, train.gold, k, task), card)
-        return scores.macro_f1(valid.gold, scores.indicator(contract.decide(voted, card), task))
+        return scores.macro_f1(valid.gold, indicator(contract.decide(voted, card), task))
 
     reached = {k: valid_f1(k) for k in NEIGHBOURS if k <= len(train)}
     k = max(reached, key=lambda k: (reached[k], -k))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from labelrounds.core import paths
 from labelrounds.methods import self_training
 from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
@@ -13,7 +14,7 @@ def make(job: Job) -> str:
     settings = job.settings
     encoder = base_models.open_encoder(job.base)
     train, valid = job.examples()
-    texts = unlabelled.read(unlabelled.PATH, train.texts)
+    texts = unlabelled.read(paths.UNLABELLED, train.texts)
     card = job.card("transformer", len(train))
     model, candidates = self_training.train(
         encoder,

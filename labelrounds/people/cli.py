@@ -125,7 +125,7 @@ def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) ->
     skipped = f" ({len(waiting) - len(asked)} more of the queue are labelled already)" if len(asked) < len(waiting) else ""
     click.echo(f"{len(asked)} texts{skipped} wait in {at(file)}.")
     show_how_to_label(file, settings)
-    if not record.paths():
+    if not record.round_files():
         click.echo(
             "These texts were chosen by a model, so they cannot give the test set: import a random round before them (labelrounds draw 200 FILE)."
         )
@@ -163,7 +163,7 @@ def import_(files: tuple[Path, ...], annotator: str | None) -> None:
         click.echo(f"{done.known} labels are in {at(done.folder)} already and were not written again.")
     if done.overruled:
         click.echo(
-            f"{done.overruled} of these a later round has changed; that stands. To change one back, add a round by hand: {at(importing.rounds.next_path(done.folder))}."
+            f"{done.overruled} of these a later round has changed; that stands. To change one back, add a round by hand: {at(importing.record.next_path(done.folder))}."
         )
     if done.unfilled:
         click.echo(f"{done.unfilled} rows have no label yet and were left out: fill them in and import the file again.")

@@ -12,17 +12,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from labelrounds.core import revisions, tables
+from labelrounds.core import paths, revisions, tables
 from labelrounds.core.errors import UserError, did_you_mean
 from labelrounds.core.params import Params
 from labelrounds.core.revisions import Commit
-from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
-from labelrounds.measures import bootstrap, scores
+from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task, indicator
+from labelrounds.measures import bootstrap
 from labelrounds.measures.bootstrap import Change
 from labelrounds.people import lineage
 from labelrounds.people.results import table
 from labelrounds.pool import reader
-from labelrounds.rounds import examples
 
 NAMES = {"f1_macro": "macro-F1", "f1_micro": "micro-F1", "accuracy": "accuracy", "jaccard": "Jaccard"}
 SHOWN = 10  # flipped texts of each kind on the screen
@@ -172,7 +171,7 @@ def compare(before: Side, after: Side, seed: int) -> Comparison:
         )
     newer = before if revisions.is_older(after.commit, before.commit) else after
     task = Task(after.task.type, tuple(dict.fromkeys([*newer.task.labels, *after.task.labels, *before.task.labels])))
-    gold, one, other = (scores.indicator([said[identity] for identity in ids], task) for said in (newer.gold, before.predicted, after.predicted))
+    gold, one, other = (indicator([said[identity] for identity in ids], task) for said in (newer.gold, before.predicted, after.predicted))
     was, now = (one == gold).all(axis=1), (other == gold).all(axis=1)
     won, lost = (
         [
@@ -217,8 +216,8 @@ def with_texts(found: Comparison, settings: Params) -> Comparison:
     """Returns the same comparison with the flipped texts, as far as the split or the pool on this disk holds them."""
     wanted = {flip.id for flip in (*found.won, *found.lost)}
     texts: dict[str, str] = {}
-    if wanted and examples.TEST.is_file():
-        texts = {row.cells["id"]: row.cells["text"] for row in tables.rows(examples.TEST) if row.cells["id"] in wanted}
+    if wanted and paths.TEST.is_file():
+        texts = {row.cells["id"]: row.cells["text"] for row in tables.rows(paths.TEST) if row.cells["id"] in wanted}
     if (missing := wanted - texts.keys()) and Path(settings.data.pool).exists():
         texts |= {identity: row.text for identity, row in reader.find(settings.data.pool, settings.data.text_column, missing).items()}
     won, lost = ([replace(flip, text=texts.get(flip.id)) for flip in flips] for flips in (found.won, found.lost))

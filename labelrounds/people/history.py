@@ -8,7 +8,8 @@ from typing import Any
 from labelrounds.core import files, revisions
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.revisions import Commit
-from labelrounds.measures import bootstrap, scores
+from labelrounds.core.task import indicator
+from labelrounds.measures import bootstrap
 from labelrounds.measures.bootstrap import Change
 from labelrounds.people.compare import Side, compare, read_side, span
 from labelrounds.people.results import table
@@ -52,7 +53,7 @@ def read(labeler: str, seed: int) -> tuple[list[Entry], list[str]]:
     entries: list[Entry] = []
     previous: Side | None = None
     for commit, rounds, train, side in series:
-        gold, predicted = (scores.indicator(said.values(), side.task) for said in (side.gold, side.predicted))
+        gold, predicted = (indicator(said.values(), side.task) for said in (side.gold, side.predicted))
         bounds = bootstrap.intervals(gold, predicted, predicted, side.task, seed)["f1_macro"]
         since = compare(previous, side, seed) if previous else None
         change, said = (since.macro, since.notes) if since else (None, [])

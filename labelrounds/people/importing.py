@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import UserError, at, first_of
 from labelrounds.core.task import Task
-from labelrounds.measures import snapshots
+from labelrounds.people import snapshot
 from labelrounds.pool import reader
 from labelrounds.rounds import audits, queue, record
 
@@ -54,7 +54,7 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
     overruled = sum((asked(a), a.labels) not in in_force for a in old)
     if not new:
         return Imported(folder, None, 0, 0, known, overruled, unfilled)
-    if folder == audits.FOLDER:
+    if folder == paths.AUDITS:
         check_drawn(new, task)
     carried = {a.id for a in earlier if a.text is not None}
     in_pool = reader.find(settings.data.pool, settings.data.text_column, {a.id for a in new})
@@ -68,7 +68,7 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
             "row",
         )
     texts = {a.id: a.text for a in new if a.text is not None and a.id not in in_pool}
-    learns = folder == record.FOLDER and record.deciding(new) and record.deciding(earlier)
+    learns = folder == paths.ROUNDS and record.deciding(new) and record.deciding(earlier)
     history, stale = keep_history(settings) if learns else (None, "")
     path = write_round(new, texts, task, folder)
     return Imported(folder, path, len(new), len({a.id for a in new}), known, overruled, unfilled, history, stale)
@@ -77,8 +77,8 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
 def keep_history(settings: params.Params) -> tuple[Path | None, str]:
     """Returns (the snapshot of what the model knows before the new round, why there is none); nothing here stops an import."""
     try:
-        return snapshots.keep(settings), ""
-    except snapshots.Stale as reason:
+        return snapshot.keep(settings), ""
+    except snapshot.Stale as reason:
         return None, str(reason)
     except (UserError, OSError, ValueError, KeyError) as error:  # a damaged model, metrics file or shard
         return None, f"what is on disk cannot be read: {getattr(error, 'message', error)}"
@@ -102,7 +102,7 @@ def folder_of(sources: Sequence[str | Path]) -> Path:
         raise UserError(
             f"{at(forms[0])} is the form of an audit, which never trains; the other files are labels to train on. Import them one after the other."
         )
-    return audits.FOLDER if forms else record.FOLDER
+    return paths.AUDITS if forms else paths.ROUNDS
 
 
 def check_drawn(annotations: list[record.Annotation], task: Task) -> None:
@@ -112,7 +112,7 @@ def check_drawn(annotations: list[record.Annotation], task: Task) -> None:
     if strange:
         raise first_of(
             [
-                f"{a.where}: the text {a.id} was not drawn for an audit (see {at(audits.DRAWN)}). Remove the row, or its column `audit`."
+                f"{a.where}: the text {a.id} was not drawn for an audit (see {at(paths.DRAWN)}). Remove the row, or its column `audit`."
                 for a in strange
             ],
             "row",
@@ -141,7 +141,7 @@ def one_opinion_each(annotations: list[record.Annotation], task: Task) -> list[r
     return kept
 
 
-def write_round(annotations: list[record.Annotation], texts: dict[str, str], task: Task, folder: Path = record.FOLDER) -> Path:
+def write_round(annotations: list[record.Annotation], texts: dict[str, str], task: Task, folder: Path = paths.ROUNDS) -> Path:
     """Writes the next round, or the next file of another `folder`, and returns its path; texts stand in it only where the pool lacks them."""
     columns = ["id", *(["text"] if texts else []), task.column, "annotator"]
     columns += ["source"] if any(a.source != "human" for a in annotations) else []

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from labelrounds.core import params, tables
+from labelrounds.core import params, paths, tables
 from labelrounds.core.errors import UserError, at, did_you_mean
 from labelrounds.labelers import contract
 from labelrounds.models import runtime
@@ -37,8 +37,8 @@ def read_texts(texts: tuple[str, ...], source: str | None, settings: params.Para
 
 def answers(texts: list[str], name: str, settings: params.Params, as_json: bool) -> Iterator[str]:
     """Yields one line per text: label, confidence and text, or a JSON object with every score."""
-    folder = contract.ROOT / name
-    known = sorted(path.parent.name for path in contract.ROOT.glob("*/labeler.json"))
+    folder = paths.LABELERS / name
+    known = sorted(path.parent.name for path in paths.LABELERS.glob("*/labeler.json"))
     if known and name not in known:
         raise UserError(f'there is no labeler "{name}".{did_you_mean(name, known)} There are: {", ".join(known)}.')
     labeler = contract.load(folder, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))

@@ -14,14 +14,13 @@ from typing import Any
 
 import click
 
-from labelrounds.core import files, params, tables
+from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import UserError, at, did_you_mean
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
-from labelrounds.measures import curve, snapshots
 from labelrounds.people import importing
 from labelrounds.pool import reader
 from labelrounds.pool.identity import text_id
-from labelrounds.rounds import audits, record
+from labelrounds.rounds import record
 from labelrounds.rounds.record import FALSE, TRUE
 
 TEXT_NAMES = (
@@ -185,13 +184,13 @@ def leftovers(pool_file: Path, labelled: Sequence[Path]) -> list[Path]:
         *DEMO_PIPELINE,
         *map(Path, MADE),
         *sorted(Path("metrics").glob("*")),
-        *sorted(record.FOLDER.glob("*.csv")),
-        *sorted(audits.FOLDER.glob("*.csv")),
-        *sorted(audits.DRAWN.glob("*.csv")),
-        *sorted(snapshots.FOLDER.glob("*.json")),
+        *sorted(paths.ROUNDS.glob("*.csv")),
+        *sorted(paths.AUDITS.glob("*.csv")),
+        *sorted(paths.DRAWN.glob("*.csv")),
+        *sorted(paths.SNAPSHOTS.glob("*.json")),
         *sorted(Path("studies").glob("*/dvc.lock")),
-        *sorted(curve.POINTS.glob("*.jsonl")),
-        *sorted(Path("studies/llm/models").glob("*/")),
+        *sorted(Path("studies").glob("*/points/*.jsonl")),
+        *sorted(paths.LANGUAGE_MODELS.glob("*/")),
         *sorted(Path("data").glob("pool*")),
     ]
     return [path for path in found if path.exists() and path.resolve() not in given]
@@ -213,7 +212,7 @@ def ask_before_removing(going: Sequence[Path], yes: bool) -> None:
 
 def is_the_demos(path: Path) -> bool:
     """Says whether a leftover came with the clone: of rounds, those that the demo's crowd labelled."""
-    if path.parent in (record.FOLDER, audits.FOLDER):
+    if path.parent in (paths.ROUNDS, paths.AUDITS):
         try:
             return all(row.cells.get("annotator", "").startswith(("crowd", "rater-")) for row in tables.rows(path))
         except UserError:

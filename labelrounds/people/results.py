@@ -2,18 +2,14 @@
 
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import click
 
-from labelrounds.core import params, tables
+from labelrounds.core import params, paths, tables
 from labelrounds.measures import curve
 from labelrounds.pool import reader
 from labelrounds.rounds import queue, record
-
-METRICS = Path("metrics")
-PAGE = METRICS / "report.html"
 
 
 def table(columns: list[str], rows: list[list[Any]]) -> str:
@@ -32,7 +28,7 @@ def table(columns: list[str], rows: list[list[Any]]) -> str:
 def show_labels(settings: params.Params) -> None:
     """Prints the labels per round, per label and per person, and what comes next."""
     size = sum(1 for _ in reader.stream(settings.data.pool, settings.data.text_column))
-    if not record.paths():
+    if not record.round_files():
         click.echo(f"{size} texts in the pool, no labels yet. Next: labelrounds draw 200 round-01.csv")
         return
     task = settings.labelled_task()
@@ -52,7 +48,7 @@ def show_labels(settings: params.Params) -> None:
     click.echo(table(["person", "labels"], [[name, count] for name, count in people.most_common()]) + "\n")
     if verdict.tied:
         click.echo(f"{len(verdict.tied)} texts are tied and train nothing until a later round settles them (metrics/split.csv lists them).")
-    waiting = [entry for entry in queue.read() if entry.id not in {a.id for a in annotations}] if queue.PATH.is_file() else []
+    waiting = [entry for entry in queue.read() if entry.id not in {a.id for a in annotations}] if paths.QUEUE.is_file() else []
     click.echo(f"Next: {f'labelrounds next FILE.csv ({len(waiting)} texts wait in the queue)' if waiting else 'dvc repro'}")
 
 
@@ -61,7 +57,7 @@ def show_results(settings: params.Params) -> None:
     measured = {
         name: json.loads(path.read_text(encoding="utf-8"))
         for name in [*settings.all_recipes, *settings.prompts, "baseline"]
-        if (path := METRICS / f"{name}.json").is_file()
+        if (path := paths.METRICS / f"{name}.json").is_file()
     }
     if not measured:
         click.echo("There are no results yet. Run `dvc repro`.")
@@ -80,7 +76,7 @@ def show_results(settings: params.Params) -> None:
     )
     if other:
         click.echo(f"Measured on other test texts, so not shown: {', '.join(other)}. Run its `dvc.yaml` again (studies/).")
-    predicted = METRICS / "predict.json"
+    predicted = paths.METRICS / "predict.json"
     if predicted.is_file():
         counts = json.loads(predicted.read_text(encoding="utf-8"))
         click.echo(
@@ -88,14 +84,14 @@ def show_results(settings: params.Params) -> None:
             f"({settings.predict.precision:.0%} of them are right, but for a risk of {settings.predict.risk:.0%}), {counts['review']} need review."
         )
         click.echo("All labels: data/predictions/labelled.csv")
-    stop = METRICS / "stop.json"
+    stop = paths.METRICS / "stop.json"
     if stop.is_file():
         says = json.loads(stop.read_text(encoding="utf-8"))["says"]
         click.echo(f"Of the labels: {says}")
-    if queue.PATH.is_file():
-        click.echo(f"The next {len(queue.read())} texts to label: {queue.PATH}  (labelrounds next FILE.csv)")
-    if PAGE.is_file():
-        click.echo(f"All of this and more, on a page for the browser: {PAGE}")
+    if paths.QUEUE.is_file():
+        click.echo(f"The next {len(queue.read())} texts to label: {paths.QUEUE}  (labelrounds next FILE.csv)")
+    if paths.REPORT.is_file():
+        click.echo(f"All of this and more, on a page for the browser: {paths.REPORT}")
 
 
 def result_row(name: str, found: dict[str, Any], labels: tuple[str, ...]) -> list[Any]:
@@ -116,7 +112,7 @@ def result_row(name: str, found: dict[str, Any], labels: tuple[str, ...]) -> lis
 
 def show_curve(settings: params.Params) -> None:
     """Prints macro-F1 by number of labels and recipe, and each recipe's difference to the one it is compared with."""
-    path = METRICS / "curve_summary.csv"
+    path = paths.METRICS / "curve_summary.csv"
     if not path.is_file():
         click.echo("There is no learning curve yet. Run `dvc repro studies/learning_curve/dvc.yaml`.")
         return

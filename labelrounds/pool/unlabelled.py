@@ -10,7 +10,6 @@ from labelrounds.core import tables
 from labelrounds.core.errors import UserError
 from labelrounds.pool.identity import near_duplicate_key
 
-PATH = Path("data/unlabelled/texts.csv")
 COLUMNS = ["id", "text", "augmented"]
 
 

@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from labelrounds.core import paths
 from labelrounds.core.errors import UserError, at
 from labelrounds.report import sections
 from labelrounds.report.formats import cut, digits, many, number, percent, score, shown, span
-from labelrounds.report.sections import CRITERIA, HISTORY, METRICS, SUSPECTS, TEST, TRAIN, VALID, Project, read_csv, read_json
+from labelrounds.report.sections import CRITERIA, Project, read_csv, read_json
 
-PATH = METRICS / "report.html"
 MARK = '<meta name="generator" content="labelrounds">'
 
 
@@ -39,10 +39,10 @@ def _template() -> Any:
 
 def facts(project: Project) -> dict[str, Any]:
     """Returns everything that the template shows; None where its file is not there."""
-    split, predicted, adapted = (read_json(METRICS / f"{name}.json") for name in ("split", "predict", "adapt"))
-    measured = {name: found["test"] for name in project.labelers if (found := read_json(METRICS / f"{name}.json")) is not None}
+    split, predicted, adapted = (read_json(paths.METRICS / f"{name}.json") for name in ("split", "predict", "adapt"))
+    measured = {name: found["test"] for name in project.labelers if (found := read_json(paths.METRICS / f"{name}.json")) is not None}
     deployed = measured.get(project.deployed)
-    folder = METRICS / project.deployed
+    folder = paths.METRICS / project.deployed
     said = read_csv(folder / "test.csv")
     pages = {
         "split": split,
@@ -56,11 +56,11 @@ def facts(project: Project) -> dict[str, Any]:
         "wrong": None if said is None else sections.wrong(said, project),
         "labelers_plot": sections.labelers_plot(measured, project.deployed),
         "history": sections.history(said, deployed, split, project),
-        "agreement": sections.agreement(read_json(METRICS / "agreement.json"), project),
-        "stop": read_json(METRICS / "stop.json"),
-        "gate": sections.gate(read_json(METRICS / "gate.json")),
-        "audit": read_json(METRICS / "audit.json"),
-        "suspects": sections.suspects(read_csv(SUSPECTS), project),
+        "agreement": sections.agreement(read_json(paths.METRICS / "agreement.json"), project),
+        "stop": read_json(paths.METRICS / "stop.json"),
+        "gate": sections.gate(read_json(paths.METRICS / "gate.json")),
+        "audit": read_json(paths.METRICS / "audit.json"),
+        "suspects": sections.suspects(read_csv(paths.SUSPECTS), project),
     }
     return pages | {"state": state(pages)}
 
@@ -112,12 +112,12 @@ def sources(labelers: Sequence[str]) -> list[Path]:
     """Returns the files that the page of these labelers is made from, those that are there."""
     names = ("split", "predict", "adapt", "agreement", "stop", "gate", "audit", "suspects", *labelers)
     found = [
-        TRAIN,
-        VALID,
-        TEST,
-        SUSPECTS,
-        HISTORY,
-        *(METRICS / f"{name}.json" for name in names),
-        *(METRICS / name for name in ("agreement", *labelers)),
+        paths.TRAIN,
+        paths.VALID,
+        paths.TEST,
+        paths.SUSPECTS,
+        paths.SNAPSHOTS,
+        *(paths.METRICS / f"{name}.json" for name in names),
+        *(paths.METRICS / name for name in ("agreement", *labelers)),
     ]
     return [path for path in found if path.exists()]

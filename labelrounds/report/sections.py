@@ -9,17 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds.core import tables
+from labelrounds.core import paths, tables
 from labelrounds.core.errors import UserError, at
-from labelrounds.core.task import SEPARATOR, Task
+from labelrounds.core.task import SEPARATOR, Task, indicator
 from labelrounds.measures import bootstrap, scores
 from labelrounds.report import plots
 from labelrounds.report.formats import score
 
-METRICS = Path("metrics")
-TRAIN, VALID, TEST = (Path(f"data/split/{side}.csv") for side in ("train", "valid", "test"))
-SUSPECTS = Path("data/queue/suspects.csv")
-HISTORY = Path("data/history")
 WRONG = 20  # texts it got wrong
 GRID = 12  # a confusion matrix of more labels is a heat map
 PAIRS = 15
@@ -146,7 +142,7 @@ def reliability(rows: list[dict[str, str]] | None, deployed: dict[str, Any] | No
 def wrong(rows: list[dict[str, str]], project: Project) -> dict[str, Any]:
     """Returns the texts that the deployed labeler got wrong, the surest of its errors first."""
     task = project.task
-    known = texts_of([TEST]) if project.texts else {}
+    known = texts_of([paths.TEST]) if project.texts else {}
     errors = [row for row in rows if row["gold"] != row["predicted"]]
     ranked = sorted(((how_sure(row, task), row) for row in errors), key=lambda pair: (-pair[0], pair[1]["id"]))
     listed = [
@@ -171,7 +167,7 @@ def history(said: list[dict[str, str]] | None, deployed: dict[str, Any] | None, 
 
     Every model is scored against the labels as they are now, on the test texts that it has labelled.
     """
-    kept = [read_json(path) for path in sorted(HISTORY.glob("*.json"))] if HISTORY.is_dir() else []
+    kept = [read_json(path) for path in sorted(paths.SNAPSHOTS.glob("*.json"))] if paths.SNAPSHOTS.is_dir() else []
     if said is None or deployed is None or not split:
         return None
     now = max(split["rounds"], key=int, default="0")
@@ -199,7 +195,7 @@ def history(said: list[dict[str, str]] | None, deployed: dict[str, Any] | None, 
 
 def _coded(cells: Sequence[str], task: Task) -> np.ndarray:
     """Returns the 0/1 array of labels as cells; a label that the task has no more counts as none."""
-    return scores.indicator(([label for label in cell.split(SEPARATOR) if label in task.index] for cell in cells), task)
+    return indicator(([label for label in cell.split(SEPARATOR) if label in task.index] for cell in cells), task)
 
 
 def agreement(found: dict[str, Any] | None, project: Project) -> dict[str, Any] | None:
@@ -211,7 +207,7 @@ def agreement(found: dict[str, Any] | None, project: Project) -> dict[str, Any] 
         for key, (name, count) in MEASURES.items()
         if found.get(key) is not None
     ]
-    both, alone = (read_csv(METRICS / f"agreement/{name}.csv") or [] for name in ("people", "model"))
+    both, alone = (read_csv(paths.METRICS / f"agreement/{name}.csv") or [] for name in ("people", "model"))
     pairs = [(row["one"], row["other"], row) for row in both] + [("the model", row["person"], row) for row in alone]
     if not project.texts:
         names = numbered({*project.people, *(row[side] for row in both for side in ("one", "other")), *(row["person"] for row in alone)})
@@ -239,14 +235,14 @@ def suspects(rows: list[dict[str, str]] | None, project: Project) -> dict[str, A
     """Returns the labels that may be wrong, the most doubtful first, and how many there are of each case."""
     if rows is None:
         return None
-    known = texts_of((TRAIN, VALID, TEST)) if project.texts else {}
+    known = texts_of((paths.TRAIN, paths.VALID, paths.TEST)) if project.texts else {}
     task = project.task
     listed = [
         {side: task.parse(row[side], f"suspects: {row['id']}") if row[side] else None for side in ("label", "better")}
         | {"id": row["id"], "case": row["case"], "detail": row["detail"], "text": known.get(row["id"])}
         for row in rows[:WRONG]
     ]
-    trained = read_json(METRICS / "suspects.json")
+    trained = read_json(paths.METRICS / "suspects.json")
     return {
         "trained": trained and trained["texts"],
         "cases": [(CASES.get(case, case), count) for case, count in Counter(row["case"] for row in rows).items()],

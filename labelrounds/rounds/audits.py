@@ -12,16 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from labelrounds.core import files, params, tables
+from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
 from labelrounds.rounds import queue, record
 
-FOLDER = Path("data/audits")
-DRAWN = FOLDER / "drawn"
 COLUMN = "audit"  # by it an import knows the form of an audit from that of a round
-SHARDS, LABELLED = Path("data/predictions/shards"), Path("data/predictions/labelled.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +37,14 @@ def drawn(task: Task) -> dict[str, Drawn]:
         row.cells["id"]: Drawn(
             path.stem, task.parse(queue.restored(row.cells[task.column]), row.where), float(row.cells["confidence"]), row.cells["labeler"]
         )
-        for path in record.paths(DRAWN)
+        for path in record.round_files(paths.DRAWN)
         for row in tables.rows(path)
     }
 
 
 def checked(task: Task) -> record.Verdict:
     """Returns what people say of the audited texts: within a file the majority, and the newest file wins."""
-    return record.settle(record.read_all(task, FOLDER), task)
+    return record.settle(record.read_all(task, paths.AUDITS), task)
 
 
 def draw(n: int, file: Path, settings: params.Params) -> tuple[int, int]:
@@ -56,17 +53,17 @@ def draw(n: int, file: Path, settings: params.Params) -> tuple[int, int]:
     An even draw, not one per label: so the exact interval holds for the whole, and for each label among what was
     drawn of it. It depends on the seed and the number of audits.
     """
-    if not LABELLED.is_file():
-        raise UserError(f"{at(LABELLED)}: nothing is labelled automatically yet. Run `dvc repro` first.")
+    if not paths.LABELLED.is_file():
+        raise UserError(f"{at(paths.LABELLED)}: nothing is labelled automatically yet. Run `dvc repro` first.")
     task = settings.labelled_task()
     earlier = drawn(task)
-    path = record.next_path(DRAWN)
-    randomness = np.random.default_rng([settings.seed, len(record.paths(DRAWN)), 1])
-    labeler = next(tables.rows(SHARDS)).cells["labeler"]
+    path = record.next_path(paths.DRAWN)
+    randomness = np.random.default_rng([settings.seed, len(record.round_files(paths.DRAWN)), 1])
+    labeler = next(tables.rows(paths.SHARDS)).cells["labeler"]
     keep: list[tuple[float, int, reader.PoolText, dict[str, str]]] = []
     seen = set(earlier) | {annotation.id for annotation in record.read_all(task)}
     size = 0
-    for number, (row, said) in enumerate(zip(reader.stream(settings.data.pool, settings.data.text_column), tables.rows(LABELLED), strict=True)):
+    for number, (row, said) in enumerate(zip(reader.stream(settings.data.pool, settings.data.text_column), tables.rows(paths.LABELLED), strict=True)):
         if said.cells["id"] != row.id:
             raise UserError(f"{said.where}: this is not the pool's text {row.id}: the pool has changed since. Run `dvc repro` first.")
         if said.cells["decision"] != "auto" or row.id in seen:

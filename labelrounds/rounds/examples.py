@@ -7,11 +7,7 @@ import numpy as np
 
 from labelrounds.core import tables
 from labelrounds.core.errors import no_labels
-from labelrounds.core.task import Task
-from labelrounds.measures import scores
-
-SPLIT = Path("data/split")
-TRAIN, VALID, TEST = SPLIT / "train.csv", SPLIT / "valid.csv", SPLIT / "test.csv"
+from labelrounds.core.task import Task, indicator
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class Examples:
 def read(path: Path, task: Task) -> Examples:
     """Returns the examples of a file of the split; a label that the task lacks is a UserError with its line."""
     rows = list(tables.rows(path))
-    gold = scores.indicator([task.parse(row.cells[task.column], row.where) for row in rows], task)
+    gold = indicator([task.parse(row.cells[task.column], row.where) for row in rows], task)
     return Examples([row.cells["id"] for row in rows], [row.cells["text"] for row in rows], gold)
 
 

@@ -10,14 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelrounds.core import files, tables
+from labelrounds.core import files, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
 
-PATH = Path("data/queue/next.csv")
-SUSPECTS = Path("data/queue/suspects.csv")
 FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
 NUMBER = re.compile(r"'*\d[\d.,:/%eE+\- ]*")  # also dates and times
 SHOWN = 30_000  # a spreadsheet's cell holds 32,767 characters
@@ -67,8 +65,8 @@ def shortened(text: str) -> str:
 
 def read() -> list[Asked]:
     """Returns the queue in its order; none there is a UserError."""
-    if not PATH.is_file():
-        raise UserError(f"{at(PATH)}: there is no queue yet. Run `dvc repro`; before the first labels, `labelrounds draw 200 FILE`.")
+    if not paths.QUEUE.is_file():
+        raise UserError(f"{at(paths.QUEUE)}: there is no queue yet. Run `dvc repro`; before the first labels, `labelrounds draw 200 FILE`.")
     ours = {"id", "text", "suggestion", "confidence", "uncertainty"}
     return [
         Asked(
@@ -78,7 +76,7 @@ def read() -> list[Asked]:
             row.cells["confidence"],
             {name: cell for name, cell in row.cells.items() if name not in ours},
         )
-        for row in tables.rows(PATH)
+        for row in tables.rows(paths.QUEUE)
     ]
 
 

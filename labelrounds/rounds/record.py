@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelrounds.core import tables
+from labelrounds.core import paths, tables
 from labelrounds.core.errors import UserError, at, did_you_mean, first_of
 from labelrounds.core.task import Task
 from labelrounds.pool.identity import ID_PATTERN, text_id
 
-FOLDER = Path("data/rounds")
 LABEL_COLUMNS = ("label", "labels")
 OTHER_COLUMNS = ("id", "text", "annotator", "source", "note")
 OPINION = "opinion"  # a second opinion: it counts for agreement, and never decides a label
@@ -58,7 +57,7 @@ class Verdict:
     tied: dict[str, tuple[str, tuple[tuple[str, ...], ...]]]
 
 
-def paths(folder: str | Path = FOLDER) -> list[Path]:
+def round_files(folder: str | Path = paths.ROUNDS) -> list[Path]:
     """Returns the files of the rounds in order; a file with another name is a UserError."""
     found = sorted(path for path in Path(folder).glob("*") if path.is_file() and path.name != "README.md" and not path.name.startswith("."))
     for path in found:
@@ -69,15 +68,15 @@ def paths(folder: str | Path = FOLDER) -> list[Path]:
     return sorted(found, key=lambda path: int(path.stem))
 
 
-def next_path(folder: str | Path = FOLDER) -> Path:
+def next_path(folder: str | Path = paths.ROUNDS) -> Path:
     """Returns the path of the round that comes next."""
-    number = max((int(path.stem) for path in paths(folder)), default=0) + 1
+    number = max((int(path.stem) for path in round_files(folder)), default=0) + 1
     return Path(folder) / f"{number:02d}.csv"
 
 
-def read_all(task: Task, folder: str | Path = FOLDER) -> list[Annotation]:
+def read_all(task: Task, folder: str | Path = paths.ROUNDS) -> list[Annotation]:
     """Returns every annotation of every round, oldest round first."""
-    return [annotation for path in paths(folder) for annotation in read(path, task)]
+    return [annotation for path in round_files(folder) for annotation in read(path, task)]
 
 
 def read(path: str | Path, task: Task) -> list[Annotation]:

@@ -6,11 +6,11 @@ from collections import Counter
 
 import numpy as np
 
-from labelrounds.core import params, tables
+from labelrounds.core import params, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
-from labelrounds.rounds import audits, examples, queue, record
+from labelrounds.rounds import audits, queue, record
 
 
 def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], int]:
@@ -20,11 +20,11 @@ def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], 
     the number of rounds, so that the same clone draws the same texts.
     """
     source, column = settings.data.pool, settings.data.text_column
-    annotations = record.read_all(settings.labelled_task()) if record.paths() else []
+    annotations = record.read_all(settings.labelled_task()) if record.round_files() else []
     audited = set(audits.drawn(settings.labelled_task())) if settings.task.labels else set()
     texts = [row.text for row in reader.find(source, column, {a.id for a in annotations} | audited).values()]
     labelled = {near_duplicate_key(text) for text in (*texts, *(a.text for a in annotations if a.text is not None))}
-    randomness = np.random.default_rng([settings.seed, len(record.paths())])
+    randomness = np.random.default_rng([settings.seed, len(record.round_files())])
     # The n smallest of one random number per distinct text: an even draw in one pass and small memory.
     keep: list[tuple[float, int, reader.PoolText]] = []
     seen = set(labelled)
@@ -51,10 +51,10 @@ def draw_again(n: int, settings: params.Params) -> tuple[list[queue.Asked], int]
     A random draw, but those with the fewest second opinions come first. Until answers are imported the same texts are
     drawn again, so that several people can be given the same ones.
     """
-    if not examples.TEST.is_file():
-        raise UserError(f"{at(examples.TEST)}: there are no test texts yet. Run `dvc repro` first.")
+    if not paths.TEST.is_file():
+        raise UserError(f"{at(paths.TEST)}: there are no test texts yet. Run `dvc repro` first.")
     given = Counter(a.id for a in record.read_all(settings.labelled_task()) if a.source == record.OPINION)
-    texts = {row.cells["id"]: row.cells["text"] for row in tables.rows(examples.TEST)}
+    texts = {row.cells["id"]: row.cells["text"] for row in tables.rows(paths.TEST)}
 
     def order(identity: str) -> tuple[int, str]:
         return given[identity], hashlib.sha256(f"{settings.seed}\0{identity}".encode()).hexdigest()
@@ -64,11 +64,11 @@ def draw_again(n: int, settings: params.Params) -> tuple[list[queue.Asked], int]
 
 def draw_suspects(settings: params.Params) -> tuple[list[queue.Asked], int]:
     """Returns (the first `suspects.size` texts whose label looks wrong, how many there are), without label and suggestion."""
-    if not queue.SUSPECTS.is_file():
-        raise UserError(f"{at(queue.SUSPECTS)}: there is no list of suspects yet. Run `dvc repro` first.")
+    if not paths.SUSPECTS.is_file():
+        raise UserError(f"{at(paths.SUSPECTS)}: there is no list of suspects yet. Run `dvc repro` first.")
     annotations = record.read_all(settings.labelled_task())
     answered = {a.id for a in annotations if a.source == record.CORRECTION} - record.settle(annotations, settings.labelled_task()).tied.keys()
-    waiting = list(dict.fromkeys(row.cells["id"] for row in tables.rows(queue.SUSPECTS) if row.cells["id"] not in answered))
+    waiting = list(dict.fromkeys(row.cells["id"] for row in tables.rows(paths.SUSPECTS) if row.cells["id"] not in answered))
     if not waiting:
         raise UserError("no label looks wrong that has not been asked again. Run `dvc repro` for a new list.")
     chosen = waiting[: settings.suspects.size]

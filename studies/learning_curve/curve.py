@@ -16,21 +16,20 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds.core import files, params, tables
+from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import Command, UserError, at, did_you_mean
 from labelrounds.core.scratch import scratch
+from labelrounds.core.task import indicator
 from labelrounds.labelers import contract, linear
 from labelrounds.llm import make, prompt, shots
-from labelrounds.measures import calibration, curve, scores
+from labelrounds.measures import curve
 from labelrounds.methods import classifier, jobs, setfit
 from labelrounds.models import runtime
-from labelrounds.pool import unlabelled
 from labelrounds.report import plots
 from labelrounds.rounds import examples
 
-METRICS = Path("metrics")
-LABELS = examples.SPLIT / "labels.csv"
 BASELINE = "baseline"
+POINTS = Path("studies/learning_curve/points")
 
 
 @click.command(cls=Command)
@@ -38,8 +37,8 @@ def main() -> None:
     settings = params.load()
     task, study = settings.labelled_task(), settings.learning_curve
     check(settings)
-    examples.check_any(examples.TEST)
-    inputs = [examples.TRAIN, examples.VALID, examples.TEST, LABELS, *(jobs.ENCODERS / name for name in encoders_of(settings))]
+    examples.check_any(paths.TEST)
+    inputs = [paths.TRAIN, paths.VALID, paths.TEST, paths.LABELS, *(paths.BASE_MODELS / name for name in encoders_of(settings))]
     used = (
         settings.all_recipes,
         settings.prompts,
@@ -55,12 +54,12 @@ def main() -> None:
     with scratch("learning_curve", inputs, (used, settings.predict.batch_size)) as folder:
         wanted = plan(settings)
         points = [point for name in study.recipes for point in computed(name, wanted[name], settings, folder)]
-        gold = examples.read(examples.TEST, task).gold
-        files.write_csv(METRICS / "curve.csv", curve.COLUMNS, curve.table(points, gold, task))
+        gold = examples.read(paths.TEST, task).gold
+        files.write_csv(paths.METRICS / "curve.csv", curve.COLUMNS, curve.table(points, gold, task))
         rows = curve.summary(points, gold, task, study.against)
-        files.write_csv(METRICS / "curve_summary.csv", curve.SUMMARY, rows)
-        plots.learning_curve(METRICS / "curve.svg", rows, len(gold))
-    click.echo(f"learning curve: {len(points)} points of {len(study.recipes)} recipes in {METRICS / 'curve.csv'}. Next: labelrounds curve")
+        files.write_csv(paths.METRICS / "curve_summary.csv", curve.SUMMARY, rows)
+        plots.learning_curve(paths.METRICS / "curve.svg", rows, len(gold))
+    click.echo(f"learning curve: {len(points)} points of {len(study.recipes)} recipes in {paths.METRICS / 'curve.csv'}. Next: labelrounds curve")
 
 
 def check(settings):
@@ -77,8 +76,10 @@ def check(settings):
     if any(settings.all_recipes[name].method == "setfit" for name in recipes_of(settings)):
         setfit.check_installed()
     for name in encoders_of(settings):
-        if not (jobs.ENCODERS / name / files.MANIFEST).is_file():
-            raise UserError(f"{at(jobs.ENCODERS / name)}: no such model, but a recipe of learning_curve begins at it. Run: dvc repro bring@{name}")
+        if not (paths.BASE_MODELS / name / files.MANIFEST).is_file():
+            raise UserError(
+                f"{at(paths.BASE_MODELS / name)}: no such model, but a recipe of learning_curve begins at it. Run: dvc repro bring@{name}"
+            )
 
 
 def recipes_of(settings):
@@ -104,9 +105,9 @@ class Wanted:
 def plan(settings):
     """Returns {recipe: the points it should have}, smallest first."""
     study, task = settings.learning_curve, settings.labelled_task()
-    train = {row.cells["id"]: row for row in tables.rows(examples.TRAIN)}
-    rounds = {row.cells["id"]: int(row.cells["round"]) for row in tables.rows(LABELS) if row.cells["id"] in train}
-    sides = {"valid": files.sha256(examples.VALID), "test": files.sha256(examples.TEST)}
+    train = {row.cells["id"]: row for row in tables.rows(paths.TRAIN)}
+    rounds = {row.cells["id"]: int(row.cells["round"]) for row in tables.rows(paths.LABELS) if row.cells["id"] in train}
+    sides = {"valid": files.sha256(paths.VALID), "test": files.sha256(paths.TEST)}
     sizes = sorted({min(size, len(rounds)) for size in (*study.sizes, len(rounds))})
     wanted = {}
     for name in study.recipes:
@@ -134,7 +135,7 @@ def what_decides(name, size, settings):
     recipe = settings.all_recipes[name]
     known = {
         "method": recipe.method,
-        "encoder": files.fingerprint(jobs.ENCODERS / recipe.encoder),
+        "encoder": files.fingerprint(paths.BASE_MODELS / recipe.encoder),
         "task": task | ({"descriptions": settings.task.descriptions} if not recipe.needs_labels else {}),
         "max_length": settings.model.max_length,
         "threads": settings.runtime.threads,
@@ -142,7 +143,7 @@ def what_decides(name, size, settings):
         "batch_size": settings.predict.batch_size,
     }
     if recipe.needs_unlabelled:
-        known |= {"unlabelled": files.sha256(unlabelled.PATH), recipe.method: dataclasses.asdict(getattr(settings, recipe.method))}
+        known |= {"unlabelled": files.sha256(paths.UNLABELLED), recipe.method: dataclasses.asdict(getattr(settings, recipe.method))}
     if recipe.method == "setfit":
         return known | {"setfit": dataclasses.asdict(settings.setfit)}
     if recipe.method in jobs.UNTRAINED:
@@ -163,14 +164,14 @@ def what_is_asked(asked, settings):
         "task": {"type": settings.task.type, "labels": settings.task.labels},
         "prompt": files.folder_digests(asked.prompt),
         "pool": files.sha256(settings.data.pool),
-        "heldout": files.sha256(make.HELDOUT),
+        "heldout": files.sha256(paths.HELDOUT),
         "max_length": settings.model.max_length,
     }
 
 
 def computed(name, wanted, settings, folder):
     """Returns the points of a recipe, those that are missing computed now and written one by one."""
-    known, code = curve.read(name), curve.made_by()
+    known, code = curve.read(name, POINTS), curve.made_by()
     old = [point for point in wanted if point.key in known and known[point.key].made_by != code]
     if old:
         first = old[0]
@@ -185,11 +186,11 @@ def computed(name, wanted, settings, folder):
             )
         )
         known = {key: dataclasses.replace(point, made_by=code) for key, point in known.items()} if same else {fresh.key: fresh}
-        curve.write(name, known.values())
+        curve.write(name, known.values(), POINTS)
     missing = [point for point in wanted if point.key not in known]
     for point in tqdm(missing, desc=f"learning curve: {name}", unit="point", disable=not missing):
         known[point.key] = compute(name, point, code, settings, folder)
-        curve.write(name, known.values())
+        curve.write(name, known.values(), POINTS)
     return [known[point.key] for point in wanted]
 
 
@@ -198,25 +199,25 @@ def compute(name, point, code, settings, folder):
     seeded = dataclasses.replace(settings, seed=point.seed)
     task, work = settings.labelled_task(), folder / point.key
     train = work / "train.csv"
-    rows = ([row.cells[column] for column in ("id", "text", task.column)] for row in tables.rows(examples.TRAIN) if row.cells["id"] in point.ids)
+    rows = ([row.cells[column] for column in ("id", "text", task.column)] for row in tables.rows(paths.TRAIN) if row.cells["id"] in point.ids)
     files.write_csv(train, ["id", "text", task.column], rows)
-    test = examples.read(examples.TEST, task)
+    test = examples.read(paths.TEST, task)
     if name == BASELINE:
         found = examples.read(train, task)
         learnt = linear.train(found.texts, found.gold, task, settings.baseline.inverse_regularization, seeded.seed)
         labeler = linear.LinearLabeler(contract.new_card("linear", task, train, len(found)), "", *learnt)
-        valid = examples.read(examples.VALID, task)
-        labeler.card = calibration.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
+        valid = examples.read(paths.VALID, task)
+        labeler.card = contract.calibrated(labeler.card, labeler.logits(valid.texts, len(valid)), valid.gold)
     else:
         machine = runtime.start(seeded.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
         if name in settings.prompts:
             make.make(name, seeded, train, work / "labeler")
         else:
             recipe = settings.all_recipes[name]
-            jobs.make(jobs.Job(name, recipe, seeded, train, examples.VALID, work / "checkpoints", work / "labeler", machine))
+            jobs.make(jobs.Job(name, recipe, seeded, train, paths.VALID, work / "checkpoints", work / "labeler", machine))
         labeler = contract.load(work / "labeler", machine)
     decided = contract.decide(labeler.scores(test.texts, settings.predict.batch_size), labeler.card)
-    answers = curve.pack(scores.indicator(decided, task), task)
+    answers = curve.pack(indicator(decided, task), task)
     del labeler
     gc.collect()
     shutil.rmtree(work)

@@ -17,9 +17,9 @@ from statistics import mean, stdev
 import click
 from tqdm import tqdm
 
-from labelrounds.core import files, params, tables
+from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import Command, UserError, at
-from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
+from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task, indicator
 from labelrounds.labelers import contract
 from labelrounds.measures import scores
 from labelrounds.models import runtime
@@ -102,7 +102,7 @@ def read_test(path, task):
     kept = [row for row in rows if all(label in (*task.labels, NONE) for label in row[1].split(SEPARATOR))]
     if len(kept) < len(rows):
         click.echo(f"{len(rows) - len(kept)} test texts have a label that no gold text has, and were left out.")
-    gold = scores.indicator([task.parse(cell, where) for _, cell, where in kept], task)
+    gold = indicator([task.parse(cell, where) for _, cell, where in kept], task)
     return examples.Examples([text_id(text) for text, _, _ in kept], [text for text, _, _ in kept], gold)
 
 
@@ -196,10 +196,10 @@ def run(stage, *words):
 def measure(recipe, measured, settings):
     """Returns the scores of the labeler on the test texts."""
     machine = lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)  # noqa: E731  kinds without torch never call it
-    labeler = contract.load(contract.ROOT / recipe, machine)
+    labeler = contract.load(paths.LABELERS / recipe, machine)
     found = labeler.scores(measured.texts, settings.predict.batch_size)
     task = labeler.card.schema
-    return scores.summary(measured.gold, scores.indicator(contract.decide(found, labeler.card), task), found, task)
+    return scores.summary(measured.gold, indicator(contract.decide(found, labeler.card), task), found, task)
 
 
 def show(played, chosen, n_test):

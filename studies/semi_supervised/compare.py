@@ -17,9 +17,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds.core import files, params, tables
+from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import fingerprint_of
+from labelrounds.core.task import indicator
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import scores
 from labelrounds.methods import classifier, consistency, self_training
@@ -28,7 +29,6 @@ from labelrounds.people import results
 from labelrounds.pool import unlabelled
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.pool.unlabelled import Unlabelled
-from labelrounds.rounds import examples
 from labelrounds.rounds.examples import Examples
 
 RESULTS = Path(__file__).parent / "results"
@@ -37,8 +37,8 @@ METHODS = ("supervised", "ust", "uda")
 
 @click.command(cls=Command)
 @click.argument("name")
-@click.option("--train", type=Path, default=examples.TRAIN, show_default=True, help="Labelled texts to draw from.")
-@click.option("--test", type=Path, default=examples.TEST, show_default=True, help="Labelled texts to measure on.")
+@click.option("--train", type=Path, default=paths.TRAIN, show_default=True, help="Labelled texts to draw from.")
+@click.option("--test", type=Path, default=paths.TEST, show_default=True, help="Labelled texts to measure on.")
 @click.option("--valid", type=Path, help="Labelled texts to choose the model by; with --train of its own, drawn from there.")
 @click.option("--texts", type=Path, help="Texts without labels; with --train of its own, what is left there.")
 @click.option("--encoder", type=Path, default=Path("models/encoder/adapted"), show_default=True)
@@ -47,8 +47,8 @@ METHODS = ("supervised", "ust", "uda")
 @click.option("--methods", default=",".join(METHODS), show_default=True)
 def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
     settings = params.load()
-    own = train == examples.TRAIN
-    valid, texts = valid or (examples.VALID if own else None), texts or (unlabelled.PATH if own else None)
+    own = train == paths.TRAIN
+    valid, texts = valid or (paths.VALID if own else None), texts or (paths.UNLABELLED if own else None)
     labels = settings.task.labels if own else sorted({row.cells["label"] for row in tables.rows(train)})
     task = replace(settings.labelled_task(), type="multi-class", labels=tuple(labels))
     used = {
@@ -92,7 +92,7 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
             model.eval()
             labeler = transformer.TransformerLabeler(card, "", model, opened.tokenizer, machine)
             found = labeler.scores(measured.texts, settings.predict.batch_size)
-            result = scores.summary(measured.gold, scores.indicator(contract.decide(found, card), task), found, task)
+            result = scores.summary(measured.gold, indicator(contract.decide(found, card), task), found, task)
             files.write_json(
                 out,
                 {
@@ -122,7 +122,7 @@ def share(begun, folder):
 def read(path, task):
     """Returns the labelled texts of a CSV with the columns text and label (and id, where there is one)."""
     rows = [row for row in tables.rows(path)]
-    gold = scores.indicator([task.parse(row.cells[task.column], row.where) for row in rows], task)
+    gold = indicator([task.parse(row.cells[task.column], row.where) for row in rows], task)
     return Examples([text_id(row.cells["text"]) for row in rows], [row.cells["text"] for row in rows], gold)
 
 

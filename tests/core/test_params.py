@@ -218,7 +218,7 @@ SERVED = {"server": "http://localhost:8000/v1", "model": "m"}
         ({"m": {**SERVED, "api_key": "sk-…"}}, {}, 'unknown key "language_models.m.api_key"'),
         ({"m": {**SERVED, "parameters": [1]}}, {}, "language_models.m.parameters is a list; expected a section"),
         ({"m": {**SERVED, "concurrency": 0}}, {}, "language_models.m.concurrency is the int 0; expected a whole number from 1 to 1000"),
-        ({"model": LOCAL}, {"p": {"model": "modle", "prompt": "x"}}, 'prompts.p.model is "modle". Did you mean "model"?'),
+        ({"model": LOCAL}, {"p": {"model": "modle", "prompt": "x"}}, 'prompts.p.model is "modle". Did you mean "model"?'),  # codespell:ignore modle
         ({}, {"p": {"model": "m", "prompt": "x"}}, "Expected one of language_models: none is there yet"),
         ({"m": LOCAL}, {"p": {"model": "m", "prompt": "x", "form": "json"}}, "which only servers know"),
         ({"m": SERVED}, {"p": {"model": "m", "prompt": "x", "samples": 3}}, "samples is for `form: json`"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from labelrounds.core import paths
 from labelrounds.core import scratch as room
 from labelrounds.core.errors import UserError
 from labelrounds.core.scratch import scratch
@@ -87,7 +88,7 @@ def test_a_second_process_waits_for_the_first_and_says_so(source: Path, capsys: 
         with scratch("finetune", [source], "epochs=2"):
             entered.set()
 
-    lock = room.ROOT / "finetune" / "lock"
+    lock = paths.SCRATCH / "finetune" / "lock"
     lock.parent.mkdir(parents=True)
     with open(lock, "w+", encoding="utf-8") as first:
         fcntl.flock(first, fcntl.LOCK_EX)

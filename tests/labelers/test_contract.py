@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from labelrounds.core import files
 from labelrounds.core.errors import UserError
-from labelrounds.core.task import Task
+from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract, linear
-from labelrounds.measures import scores
 from tests import tiny
 
 TASK = Task("multi-class", ("billing", "delivery", "praise"))
@@ -30,7 +29,7 @@ def card_of(task: Task, **changes: object) -> contract.Card:
 
 def learn(texts: list[str], gold: list[tuple[str, ...]], task: Task, folder: Path) -> tuple[linear.LinearLabeler, linear.LinearLabeler]:
     """Returns the linear labeler as it was trained, and as it came back from disk."""
-    vectorizers, weights, bias = linear.train(texts, scores.indicator(gold, task), task, 10.0, 13)
+    vectorizers, weights, bias = linear.train(texts, indicator(gold, task), task, 10.0, 13)
     card = card_of(task)
     linear.save(vectorizers, weights, bias, card, folder)
     return linear.LinearLabeler(card, "", vectorizers, weights, bias), contract.load(folder)

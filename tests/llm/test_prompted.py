@@ -22,12 +22,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from labelrounds.core import files, params, tables
+from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import UserError
-from labelrounds.core.task import Task
+from labelrounds.core.task import Task, labels_of
 from labelrounds.labelers import contract, transformer
-from labelrounds.llm import answers, local, prompt, prompted
-from labelrounds.measures import scores
+from labelrounds.llm import answers, local, prompt
 from labelrounds.models import base_models, runtime
 from labelrounds.people import cli
 from tests import small, tiny
@@ -133,7 +132,7 @@ def here(tmp_path: Path, taught: Path, monkeypatch: pytest.MonkeyPatch) -> Small
     made.split()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    base_models.bring(str(taught / "bert"), prompted.ENCODER)
+    base_models.bring(str(taught / "bert"), paths.VANILLA)
     stage("language_model", "tiny")
     return made
 
@@ -155,7 +154,7 @@ def ask(here: SmallProject, code: int = 0, **changes: Any) -> str:
 
 
 def published(name: str = "mine") -> dict[str, str]:
-    return files.folder_digests(contract.ROOT / name)
+    return files.folder_digests(paths.LABELERS / name)
 
 
 def metrics() -> dict[str, Any]:
@@ -174,16 +173,16 @@ def test_texts_are_labelled_and_measured_from_the_kept_responses_alone(here: Sma
     assert first["test"]["f1_macro"] > 0.8, "the model has learnt this"
     assert first["training"]["outside"] == 0 and first["training"]["requests"] == heldout + 30 and first["training"]["tokens_read"] > 0
 
-    shutil.rmtree(prompted.MODELS / "tiny")
+    shutil.rmtree(paths.LANGUAGE_MODELS / "tiny")
     shutil.move("data/responses", "data/gone")
     assert "requests" not in stage("evaluate", "mine"), "nothing was asked"
     assert metrics() == first
     with pytest.raises(UserError, match=r"Run: dvc repro studies/llm/dvc\.yaml"):
-        contract.load(contract.ROOT / "mine", lambda: runtime.start(1, 1, "fp32")).scores(["a text that was never asked about"], 1)
+        contract.load(paths.LABELERS / "mine", lambda: runtime.start(1, 1, "fp32")).scores(["a text that was never asked about"], 1)
 
     shutil.move("data/gone", "data/responses")
     stage("language_model", "tiny")
-    encoded = here.folder / "studies/llm/models/tiny/model.safetensors"
+    encoded = here.folder / "models/language/tiny/model.safetensors"
     assert "requests" not in ask(here) and published() == bytes_of and encoded.is_file(), "a second run asks nothing twice"
 
 
@@ -199,7 +198,7 @@ def test_a_response_does_not_depend_on_what_else_is_asked(here: SmallProject) ->
     expected = published()
     shutil.rmtree("data/responses")
     ask(here, calibrate=5)
-    contract.load(contract.ROOT / "mine", lambda: runtime.start(1, 1, "fp32")).scores([text for text, _ in reversed(tiny.texts(60, seed=21))], 7)
+    contract.load(paths.LABELERS / "mine", lambda: runtime.start(1, 1, "fp32")).scores([text for text, _ in reversed(tiny.texts(60, seed=21))], 7)
     assert "(0 more" not in ask(here, calibrate=30) and published() == expected
 
 
@@ -207,7 +206,7 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_bytes(here: Smal
     ask(here)
     expected = published()
     shutil.rmtree("data/responses")
-    shutil.rmtree(contract.ROOT / "mine")
+    shutil.rmtree(paths.LABELERS / "mine")
     # So slow that there is a middle to be killed in.
     slow = "import time, runpy, sys\nfrom labelrounds.llm.responses import Kept\nkeep = Kept.keep\n"
     slow += "def slowly(self, *a):\n    time.sleep(0.05)\n    keep(self, *a)\nKept.keep = slowly\nsys.argv = ['ask', 'mine']\nrunpy.run_module('stages.ask', run_name='__main__')"
@@ -222,7 +221,7 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_in_the_same_bytes(here: Smal
                 ):
                     break
         os.kill(process.pid, signal.SIGKILL)
-    assert not (contract.ROOT / "mine").exists()
+    assert not (paths.LABELERS / "mine").exists()
     shown = ask(here)
     assert "(0 more are kept already)" not in shown and "requests" in shown and published() == expected
 
@@ -261,7 +260,7 @@ def test_examples_are_shown_and_never_a_text_that_is_held_out(here: SmallProject
     train, test = here.rows("data/split/train.csv"), here.rows("data/split/test.csv")
     here.table("prompts/mine/examples.csv", ["text", "label"], [(row["text"], row["label"]) for row in train[:3]])
     ask(here, examples=examples, shots=3)
-    labeler = contract.load(contract.ROOT / "mine", lambda: runtime.start(1, 1, "fp32"))
+    labeler = contract.load(paths.LABELERS / "mine", lambda: runtime.start(1, 1, "fp32"))
     asked = labeler.requests([row["text"] for row in test] + [train[0]["text"]])
     held = {row["text"] for row in test} | {row["text"] for row in here.rows("data/split/valid.csv")}
     for row in asked:
@@ -308,7 +307,7 @@ def test_the_deployed_prompt_labels_the_pool_and_fills_the_queue(here: SmallProj
 def test_a_prompt_that_is_longer_than_the_model_reads_is_told(here: SmallProject) -> None:
     here.write("prompts/mine/prompt.jinja", SOURCE.replace("One of", "One of " + "so many words " * 600))
     shown = ask(here, code=1)
-    assert "the model in studies/llm/models/tiny reads at most 1024" in shown and not (contract.ROOT / "mine").exists()
+    assert "the model in models/language/tiny reads at most 1024" in shown and not (paths.LABELERS / "mine").exists()
 
 
 def test_a_masked_model_cannot_be_prompted(here: SmallProject, taught: Path) -> None:
@@ -330,11 +329,11 @@ def test_a_server_scores_as_the_same_model_on_this_machine_does(here: SmallProje
     monkeypatch.setenv("MY_KEY", SECRET)
     ask(here, calibrate=0)
     texts = [row["text"] for row in here.rows("data/split/test.csv")]
-    own = contract.load(contract.ROOT / "mine", lambda: runtime.start(1, 1, "fp32")).logits(texts, 1)
+    own = contract.load(paths.LABELERS / "mine", lambda: runtime.start(1, 1, "fp32")).logits(texts, 1)
     serve(here, address, price_in=1.0, price_out=2.0)
     shown = ask(here, calibrate=0)
     assert "tokens to read" in shown and "price" in shown.split("answered:")[1]
-    labeler = contract.load(contract.ROOT / "mine")
+    labeler = contract.load(paths.LABELERS / "mine")
     theirs = labeler.logits(texts, 1)
     inside = [not labeler.outside(given) for given in labeler.responses(texts)]
     assert np.mean(inside) > 0.9
@@ -356,7 +355,7 @@ def test_a_server_answers_by_the_schema_and_its_answers_outlive_it(here: SmallPr
         stage("evaluate", "mine")
         process.kill()
     found, bytes_of = metrics(), published()
-    labeler = contract.load(contract.ROOT / "mine")
+    labeler = contract.load(paths.LABELERS / "mine")
     texts = [row["text"] for row in here.rows("data/split/test.csv")]
     given = labeler.responses(texts)
     assert all(len(row) == 2 for row in given)
@@ -379,7 +378,7 @@ def test_answers_outside_the_labels_are_recorded_and_never_sure(here: SmallProje
     shown = ask(here)
     outside = here.rows("models/labeler/mine/outside.csv")
     assert len(outside) > 10 and {row["answer"] for row in outside} >= {"praise"} and f"{len(outside)} answers outside the labels" in shown
-    labeler = contract.load(contract.ROOT / "mine")
+    labeler = contract.load(paths.LABELERS / "mine")
     test = here.rows("data/split/test.csv")
     gone = {row["id"] for row in outside}
     sure = contract.confidence(labeler.scores([row["text"] for row in test], 1), labeler.card)
@@ -390,7 +389,7 @@ def test_a_server_that_is_not_there_leaves_no_labeler_behind(here: SmallProject,
     monkeypatch.setenv("MY_KEY", SECRET)
     serve(here, "http://127.0.0.1:9/v1", attempts=1)
     shown = ask(here, code=1)
-    assert "requests in a row failed" in shown and "the connection broke" in shown and not (contract.ROOT / "mine").exists()
+    assert "requests in a row failed" in shown and "the connection broke" in shown and not (paths.LABELERS / "mine").exists()
 
 
 # The learning curve
@@ -407,7 +406,7 @@ def test_the_learning_curve_asks_too_and_never_again_what_is_kept(here: SmallPro
         said.append(shown)
         found, task = curve.read("mine").values(), params.load().labelled_task()
         n = len(here.rows("data/split/test.csv"))
-        return {point.labels: [labels[0] for labels in scores.labels(curve.unpack(point.answers, n, task), task)] for point in found}
+        return {point.labels: [labels[0] for labels in labels_of(curve.unpack(point.answers, n, task), task)] for point in found}
 
     said: list[str] = []
     here.params(learning_curve={"sizes": [10], "seeds": [13], "recipes": ["mine", "baseline"], "against": "baseline"}, seed=13)

@@ -45,6 +45,38 @@ def test_alpha_is_that_of_krippendorffs_own_example() -> None:
     assert agreement.alpha(paired, 1 - np.eye(5), np.ones((len(paired), 1)))[0] == pytest.approx(0.743, abs=5e-4)
 
 
+ANSWERS = st.lists(st.lists(st.one_of(st.none(), st.integers(0, 3)), min_size=4, max_size=4), min_size=1, max_size=30)
+
+
+@PROPERTY
+@given(ANSWERS, st.booleans())
+def test_alpha_is_that_of_the_package_krippendorff_where_answers_are_missing_too(rows: list[list[int | None]], multi_label: bool) -> None:
+    """From people's answers on: a text that one person labelled counts in neither. For sets of labels the package gets our distances."""
+    import krippendorff
+
+    labels, task = (
+        (["", "good", "good;bad", "bad;other"], SEVERAL)
+        if multi_label
+        else (["good", "bad", "other", "more"], Task("multi-class", (*LABELS, "more")))
+    )
+    found = agreement.collect(
+        (said(f"{n}", labels[one], who) for n, row in enumerate(rows) for who, one in zip("abcd", row, strict=True) if one is not None), task
+    )
+    ours = agreement.alpha(found.counts, agreement.distances(found.values, multi_label), np.ones((len(found.ids), 1)))[0]
+    if len(found.values) < 2:
+        assert np.isnan(ours)  # the package has no alpha either where all say the same
+        return
+    sets = [set(filter(None, label.split(";"))) for label in labels]
+    apart = np.array([[agreement.masi(one, other) if multi_label else float(one != other) for other in sets] for one in sets])
+    table = np.array([[np.nan if one is None else one for one in row] for row in rows], dtype=float).T
+
+    def distance(v1, v2, i1, i2, n_v, dtype=np.float64):
+        return apart[i1, i2].astype(dtype)
+
+    theirs = krippendorff.alpha(table, value_domain=np.arange(4.0), level_of_measurement=distance if multi_label else "nominal")
+    assert ours == pytest.approx(theirs, rel=1e-12, abs=1e-12)
+
+
 def test_fleiss_kappa_is_that_of_the_published_example() -> None:
     """Ten texts, fourteen people, five labels: 0.210 (https://en.wikipedia.org/wiki/Fleiss'_kappa, worked example)."""
     rows = ["00 00 00 00 14", "0 2 6 4 2", "0 0 3 5 6", "0 3 9 2 0", "2 2 8 1 1", "7 7 0 0 0", "3 2 6 3 0", "2 5 3 2 2", "6 5 2 1 0", "0 2 2 3 7"]

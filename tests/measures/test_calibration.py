@@ -1,12 +1,17 @@
 """Calibrated scores mean what they say, no label changes by it, and a handful of validation texts does no harm."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV, calibration_curve
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 
 from labelrounds.labelers import contract
 from labelrounds.measures import calibration
@@ -52,11 +57,75 @@ def test_the_slope_and_the_shift_that_spoilt_a_label_are_found_again(slope: floa
     assert calibration.platt(logits[:, 0], gold[:, 0]) == pytest.approx((slope, shift), rel=0.15, abs=0.1)
 
 
+class Fitted(ClassifierMixin, BaseEstimator):
+    """A classifier of scikit-learn that says what it is given: what calibrates it sees our logits."""
+
+    def __init__(self, count: int = 2) -> None:
+        self.classes_ = np.arange(count)
+        self.count = count
+
+    def fit(self, *_: np.ndarray) -> "Fitted":
+        return self
+
+    def decision_function(self, logits: np.ndarray) -> np.ndarray:
+        return logits[:, 0] if self.count == 2 else logits
+
+    def predict(self, logits: np.ndarray) -> np.ndarray:
+        return logits.argmax(axis=1)
+
+
+@pytest.fixture
+def without_priors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "SPREAD", np.inf)
+    monkeypatch.setattr(calibration, "SHIFT", np.inf)
+
+
+def fitted_by_scikit_learn(method: str, logits: np.ndarray, gold: np.ndarray, count: int) -> Any:
+    """Returns what scikit-learn's calibration of a fitted classifier learnt."""
+    calibrated = CalibratedClassifierCV(FrozenEstimator(Fitted(count)), method=method).fit(logits, gold)
+    return calibrated.calibrated_classifiers_[0].calibrators[0]
+
+
+@pytest.mark.parametrize("sharper", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("n", [50, 500])
+def test_without_its_prior_the_temperature_is_that_of_scikit_learn(without_priors: None, n: int, sharper: float) -> None:
+    logits, gold = classes(n, sharper, seed=n)
+    theirs = 1 / float(fitted_by_scikit_learn("temperature", logits, gold.argmax(axis=1), 3).beta_)
+    assert calibration.temperature(logits, gold.argmax(axis=1)) == pytest.approx(theirs, rel=1e-5)
+
+
+@pytest.mark.parametrize(("slope", "shift"), [(1.0, 0.0), (0.4, -1.5), (2.0, 1.0)])
+@pytest.mark.parametrize("n", [50, 500])
+def test_without_its_prior_platt_is_that_of_scikit_learn(without_priors: None, n: int, slope: float, shift: float) -> None:
+    """A logistic regression without a penalty; and Platt's own, which softens the labels, where ours gets the softened ones."""
+    logits, gold = several(n, slope, shift, seed=n)
+    one, said = logits[:, :1], gold[:, 0]
+    plain = LogisticRegression(C=np.inf, tol=1e-10).fit(one, said)
+    assert calibration.platt(one[:, 0], said) == pytest.approx((plain.coef_[0, 0], plain.intercept_[0]), rel=1e-5, abs=1e-5)
+    positives = said.sum()
+    softened = np.where(said == 1, (positives + 1) / (positives + 2), 1 / (n - positives + 2))
+    theirs = fitted_by_scikit_learn("sigmoid", one, said, 2)
+    assert calibration.platt(one[:, 0], softened) == pytest.approx((-theirs.a_, -theirs.b_), rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [20, 60, 140, 280, 300, 315, 1500])
+def test_the_table_of_reliability_is_that_of_scikit_learn_where_bins_are_equal(n: int) -> None:
+    """Where all bins can hold the same number of claims: else scikit-learn cuts between other ones."""
+    draw = np.random.default_rng(n)
+    confidence = draw.random(n)
+    right = (draw.random(n) < confidence).astype(float)
+    rows = calibration.reliability(confidence, right)
+    assert {row["n"] for row in rows} == {n // len(rows)}
+    share, mean = calibration_curve(right, confidence, n_bins=len(rows), strategy="quantile")
+    assert [row["right"] for row in rows] == pytest.approx(share, rel=1e-12)
+    assert [row["confidence"] for row in rows] == pytest.approx(mean, rel=1e-12)
+
+
 @pytest.mark.parametrize("kind", ["multi-class", "multi-label"])
 def test_calibration_lowers_the_error_on_texts_that_it_has_not_seen(kind: str) -> None:
     logits, gold = classes(2000, 3.0) if kind == "multi-class" else several(2000, 0.4, -1.0)
     before = card(kind, gold.shape[1])
-    after = calibration.calibrated(before, logits[:300], gold[:300])
+    after = contract.calibrated(before, logits[:300], gold[:300])
     found = [
         calibration.error(calibration.reliability(*calibration.claims(contract.probabilities(logits[300:], by), gold[300:], kind == "multi-label")))
         for by in (before, after)
@@ -67,7 +136,7 @@ def test_calibration_lowers_the_error_on_texts_that_it_has_not_seen(kind: str) -
 
 def test_no_temperature_changes_a_label() -> None:
     logits, gold = classes(300, 3.0)
-    after = calibration.calibrated(card(), logits, gold)
+    after = contract.calibrated(card(), logits, gold)
     assert contract.decide(contract.probabilities(logits, after), after) == contract.decide(contract.probabilities(logits, card()), card())
 
 
@@ -79,22 +148,22 @@ def test_a_handful_of_validation_texts_does_no_harm_to_good_scores(kind: str, n:
     for seed in range(20):
         logits, gold = classes(600, 1.0, seed) if kind == "multi-class" else several(600, 1.0, 0.0, seed)
         before = card(kind, gold.shape[1])
-        worse.append(loss(logits[n:], gold[n:], calibration.calibrated(before, logits[:n], gold[:n])) - loss(logits[n:], gold[n:], before))
+        worse.append(loss(logits[n:], gold[n:], contract.calibrated(before, logits[:n], gold[:n])) - loss(logits[n:], gold[n:], before))
     assert np.mean(worse) < 0.05
 
 
 def test_without_validation_texts_nothing_changes() -> None:
-    assert calibration.calibrated(card(), np.empty((0, 3)), np.empty((0, 3), int)) == card()
+    assert contract.calibrated(card(), np.empty((0, 3)), np.empty((0, 3), int)) == card()
 
 
 def test_a_label_that_nothing_was_learnt_for_stays_impossible() -> None:
     logits, gold = classes(200, 1.0)
     logits[:, 2] = -np.inf
-    after = calibration.calibrated(card(), logits, gold)
+    after = contract.calibrated(card(), logits, gold)
     scores = contract.probabilities(logits, after)
     assert np.isfinite(scores).all() and (scores[:, 2] == 0).all() and 0.5 < after.temperature < 2
     both = card("multi-label")
-    after = calibration.calibrated(both, logits, gold)
+    after = contract.calibrated(both, logits, gold)
     assert (contract.probabilities(logits, after)[:, 2] == 0).all() and np.isfinite(after.thresholds).all()
 
 

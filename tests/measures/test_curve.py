@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelrounds.core import files, params
-from labelrounds.core.task import Task
+from labelrounds.core.task import Task, labels_of
 from labelrounds.measures import curve, scores
 from labelrounds.models import base_models
 from labelrounds.report import plots
@@ -248,7 +248,7 @@ def test_changed_code_that_answers_the_same_keeps_the_points_and_other_answers_t
     assert counted == [("baseline", 10, 1)] and made(here) == first
     counted.clear()
     assert "has changed" not in run_study(here) and counted == []
-    path = here.folder / curve.POINTS / "baseline.jsonl"
+    path = here.folder / study.POINTS / "baseline.jsonl"
     known = curve.read("baseline")
     wrong = {key: dataclasses.replace(point, made_by="old", answers=point.answers[::-1]) for key, point in known.items()}
     curve.write("baseline", wrong.values())
@@ -260,7 +260,7 @@ def test_changed_code_that_answers_the_same_keeps_the_points_and_other_answers_t
 def test_a_study_that_is_killed_goes_on_with_the_first_point_it_lacks(here: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
     run_study(here)
     undisturbed = made(here)
-    shutil.rmtree(here.folder / curve.POINTS)
+    shutil.rmtree(here.folder / study.POINTS)
     shutil.rmtree("metrics")
     compute = study.compute
     counted: list[int] = []
@@ -296,7 +296,7 @@ def test_a_library_that_is_not_there_is_missed_at_once(here: SmallProject, monke
     here.params(further={"few": {"encoder": "vanilla", "method": "setfit"}}, learning_curve__recipes=["baseline", "few"])
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     done = CliRunner().invoke(study.main, [])
-    assert done.exit_code == 1 and 'pip install "labelrounds[setfit]"' in done.output and not curve.POINTS.exists()
+    assert done.exit_code == 1 and 'pip install "labelrounds[setfit]"' in done.output and not study.POINTS.exists()
 
 
 def test_a_recipe_at_a_single_size_is_drawn_over_the_lines_as_one_point_with_its_deviation(tmp_path: Path) -> None:
@@ -321,5 +321,5 @@ def test_the_point_of_all_labels_is_the_labeler_of_the_loop(here: SmallProject) 
         run(here.folder, *words)
         run(here.folder, "evaluate", name)
         point = max(curve.read(name).values(), key=lambda point: point.labels)
-        said = scores.labels(curve.unpack(point.answers, len(gold), TASK), TASK)
+        said = labels_of(curve.unpack(point.answers, len(gold), TASK), TASK)
         assert [labels[0] for labels in said] == [row["predicted"] for row in csv_rows(here, f"metrics/{name}/test.csv")]

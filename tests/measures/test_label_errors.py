@@ -45,6 +45,67 @@ def test_of_several_labels_the_worst_counts() -> None:
     assert judged.better.tolist() == [[1, 0], [0, 0], [0, 1], [0, 1]]
 
 
+def drawn(seed: int, n: int, k: int, multi_label: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (0/1 labels, of which many are wrong, the probabilities of a model that is often right), both of shape (n, k)."""
+    draw = np.random.default_rng(seed)
+    if multi_label:
+        probabilities = draw.beta(0.7, 0.7, (n, k))
+        return (draw.random((n, k)) < probabilities).astype(np.int64), probabilities
+    probabilities = draw.dirichlet(np.full(k, 0.7), n)
+    return one_hot((draw.random((n, 1)) > probabilities.cumsum(axis=1)).sum(axis=1).clip(max=k - 1), k), probabilities
+
+
+@pytest.mark.parametrize("k", [2, 3, 6])
+def test_what_is_denied_is_what_cleanlab_finds(k: int) -> None:
+    """Of several likely labels we take the likeliest, as the paper does; cleanlab 2 takes the likeliest of all labels there.
+
+    So the two are the same wherever the likeliest label of all is likely, or at most one is; elsewhere cleanlab finds more.
+    """
+    from cleanlab.filter import find_label_issues
+
+    others = 0
+    for seed in range(20):
+        gold, probabilities = drawn(seed, 80, k, False)
+        given = gold.argmax(axis=1)
+        ours = label_errors.judge(gold, probabilities, multi_label=False).denied
+        theirs = find_label_issues(given, probabilities, filter_by="confident_learning", n_jobs=1)
+        usual = np.array([probabilities[given == label, label].mean() if (given == label).any() else 2.0 for label in range(k)])
+        likely = probabilities >= usual
+        alike = (likely.sum(axis=1) < 2) | likely[np.arange(80), probabilities.argmax(axis=1)]
+        assert ours[alike].tolist() == theirs[alike].tolist()
+        assert (theirs | ~ours).all()
+        assert ours.any()
+        others += int((~alike).sum())
+    assert others < 20 * 80 / 10 and (k > 2 or not others)
+
+
+def test_what_is_denied_of_several_labels_is_what_cleanlab_finds() -> None:
+    from cleanlab.multilabel_classification.filter import find_label_issues
+
+    for seed in range(20):
+        gold, probabilities = drawn(seed, 60, 4, True)
+        theirs = find_label_issues([np.flatnonzero(row).tolist() for row in gold], probabilities, filter_by="confident_learning", n_jobs=1)
+        assert label_errors.judge(gold, probabilities, multi_label=True).denied.tolist() == theirs.tolist()
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_the_quality_of_a_label_is_cleanlabs_self_confidence(multi_label: bool) -> None:
+    """The same numbers, and so the same ranking; of several labels the lowest counts."""
+    from cleanlab import multilabel_classification, rank
+
+    gold, probabilities = drawn(13, 200, 4, multi_label)
+    if multi_label:
+        lists = [np.flatnonzero(row).tolist() for row in gold]
+        theirs = multilabel_classification.get_label_quality_scores(
+            lists, probabilities, method="self_confidence", aggregator_kwargs={"method": np.min}
+        )
+    else:
+        theirs = rank.get_label_quality_scores(gold.argmax(axis=1), probabilities, method="self_confidence")
+    judged = label_errors.judge(gold, probabilities, multi_label)
+    assert judged.quality.tolist() == theirs.tolist()
+    assert judged.order.tolist() == np.argsort(theirs, kind="stable").tolist()
+
+
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_flipped_labels_come_first(multi_label: bool) -> None:
     """50 of 1,000 labels are flipped, and the model is wrong about 150 others: the first quarter holds nearly all of both."""

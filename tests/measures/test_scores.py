@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from labelrounds.core.task import Task
+from labelrounds.core.task import Task, indicator
 from labelrounds.measures import scores
 from tests.small import FEWER, LABELS, PROPERTY
 
@@ -17,7 +17,7 @@ SETS = st.lists(st.tuples(st.tuples(*[st.integers(0, 1)] * 3), st.tuples(*[st.in
 
 
 def matrix(rows: list[list[str]], task: Task = CLASSES) -> np.ndarray:
-    return scores.indicator(rows, task)
+    return indicator(rows, task)
 
 
 def summary(gold: np.ndarray, predicted: np.ndarray, task: Task = CLASSES) -> dict:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, nearest, nli
 from labelrounds.methods import jobs, zero_shot
@@ -95,7 +95,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: Path) -> SmallProject:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(jobs, "ENCODERS", models)
+    monkeypatch.setattr(paths, "BASE_MODELS", models)
     made = project(tmp_path, TASK.labels)
     made.params(task__descriptions=DESCRIPTIONS, model__max_length=32, runtime__threads=1, runtime__precision="fp32")
     return made

@@ -13,7 +13,7 @@ import pytest
 
 from labelrounds.core import files, params
 from labelrounds.core.errors import UserError
-from labelrounds.core.task import Task
+from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract
 from labelrounds.measures import scores
 from labelrounds.methods import jobs
@@ -65,7 +65,7 @@ def make(here: SmallProject, out: str = "made") -> jobs.Job:
 def f1_on_valid(job: jobs.Job) -> float:
     found = contract.load(job.out, job.machine)
     _, valid = job.examples()
-    return scores.macro_f1(valid.gold, scores.indicator(contract.decide(found.scores(valid.texts, 8), found.card), TASK))
+    return scores.macro_f1(valid.gold, indicator(contract.decide(found.scores(valid.texts, 8), found.card), TASK))
 
 
 def test_a_recipes_own_finetune_goes_before_the_section_and_keeps_the_rest(here: SmallProject) -> None:
@@ -146,7 +146,7 @@ def test_setfit_learns_from_few_labels_and_gives_the_same_bytes_again(
     found = contract.load(job.out, job.machine)
     _, valid = job.examples()
     task = found.card.schema
-    said = scores.indicator(contract.decide(found.scores(valid.texts, 8), found.card), task)
+    said = indicator(contract.decide(found.scores(valid.texts, 8), found.card), task)
     assert scores.macro_f1(valid.gold, said) > 0.65
     assert not list(job.out.rglob("*.pkl")) and np.isfinite(found.scores(["", "日本語"], 2)).all()
     assert files.folder_digests(make(here, "again").out) == files.folder_digests(job.out)

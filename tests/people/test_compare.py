@@ -177,9 +177,9 @@ def test_the_screen_shows_ten_of_each_kind_and_no_control_characters(here: Small
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nwe"], 'git knows no revision "nwe". Did you mean "new"?'),
+        (["nwe"], 'git knows no revision "nwe". Did you mean "new"?'),  # codespell:ignore nwe
         (["--", "-x"], 'git knows no revision "-x".'),
-        (["new", "--labeler", "basline"], 'no labeler "basline" was measured at '),
+        (["new", "--labeler", "basline"], 'no labeler "basline" was measured at '),  # codespell:ignore basline
         (["new", "--against", "vanilla"], 'no labeler "vanilla" was measured at '),
     ],
 )

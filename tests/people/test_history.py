@@ -124,6 +124,7 @@ def test_the_plot_is_the_same_bytes_every_time_and_holds_neither_date_nor_script
 @pytest.mark.slow
 def test_wrong_wishes_get_one_clear_error(here: SmallProject, tmp_path: Path) -> None:
     assert 'one.png: the plot is an SVG; expected a name such as "one.svg".' in here.wrong("history", "--plot", "one.png")
+    # codespell:ignore-next-line basline
     assert 'no labeler "basline" was measured in the working tree. Did you mean "baseline"?' in here.wrong("history", "--labeler", "basline")
     empty = project(tmp_path / "empty")
     empty.run("git", "init", "-q")

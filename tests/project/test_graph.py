@@ -153,7 +153,7 @@ def test_the_report_hears_of_every_metric_and_of_all_that_it_reads() -> None:
         for metric in paths(name, "metrics"):
             told = any(out.startswith("data/evaluated/") for out in paths(name, "outs"))  # a receipt: the recipes' names are not known here
             assert metric in deps or told, f"report: add {metric}, which {name} writes"
-    assert "data/history" in deps or not (ROOT / "data/history").exists()
+    assert "data/snapshots" in deps or not (ROOT / "data/snapshots").exists()
     assert any("data/queue/suspects" in path for path in deps) or not any(
         "data/queue/suspects" in out for name in STAGES for out in paths(name, "outs")
     )

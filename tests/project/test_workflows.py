@@ -127,12 +127,30 @@ def test_a_workflow_may_do_no_more_than_it_needs(path: Path) -> None:
         same_repository = "head.repo.full_name == github.repository" in job.get("if", "")
         assert same_repository or "secrets." not in str(job), "a fork has no secrets"
     for step in steps(workflow):
-        if "uses" in step:
-            assert re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"])
         if step.get("uses", "").startswith("actions/checkout"):
             assert step["with"]["persist-credentials"] is False
         # What a stranger typed in a title or a branch name must never become a command.
         assert "${{" not in step.get("run", "")
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_an_action_is_pinned_by_its_full_hash_and_says_which_version_that_is(path: Path) -> None:
+    """A tag can be moved to other code afterwards; a hash cannot, and the comment is what a reader and dependabot compare."""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if re.match(r"\s*(- )?uses:", line)]
+    assert len(lines) == sum("uses" in step for step in steps(load(path))) + sum("uses" in job for job in load(path)["jobs"].values())
+    for line in lines:
+        assert re.fullmatch(r"(- )?uses: actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+
+
+def test_every_workflow_uses_the_same_version_of_an_action() -> None:
+    used = {found for path in WORKFLOWS for found in re.findall(r"uses: ([a-z/-]+)@(.*)", path.read_text(encoding="utf-8"))}
+    assert len(used) == len({action for action, _ in used}), sorted(used)
+
+
+def test_the_actions_are_renewed_and_not_on_the_day_of_a_release() -> None:
+    (update,) = load(ROOT / ".github/dependabot.yml")["updates"]
+    assert update["package-ecosystem"] == "github-actions"
+    assert update["cooldown"]["default-days"] >= 7
 
 
 def test_the_scores_of_a_pull_request_are_compared_with_a_branch_that_was_fetched() -> None:
@@ -164,6 +182,13 @@ def test_every_dependency_is_pinned_within_its_bounds() -> None:
         assert PINS[wanted.name] in wanted.specifier, str(wanted)
     assert f"torch=={PINS['torch']} " in MAKEFILE, "torch has one version in constraints.txt and in the Makefile"
     assert "+" not in PINS["torch"], "each machine gets its own build of torch"
+
+
+def test_every_tool_of_make_lint_is_declared() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    assert recipe is not None
+    assert {line.split()[0] for line in recipe[1].splitlines()} == {Requirement(line).name for line in extras["lint"]}
 
 
 @pytest.mark.parametrize(("broken", "called"), [("none", ["test", "repro"]), ("test", ["test"]), ("repro", ["test", "repro"])])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from labelrounds.core import files, params
-from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
+from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task, labels_of
 from labelrounds.measures import scores
 from labelrounds.pool.identity import text_id
 from labelrounds.report import formats, render, sections
@@ -90,7 +90,7 @@ def measured(folder: Path, task: Task, n: int = 60, seed: int = 0, texts: list[s
         said = np.eye(k, dtype=int)[probabilities.argmax(axis=1)]
     tests = [f"{texts[number % len(texts)]} {number}" for number in range(n)]
     ids = [text_id(text) for text in tests]
-    true, told = scores.labels(gold, task), scores.labels(said, task)
+    true, told = labels_of(gold, task), labels_of(said, task)
     with contextlib.chdir(folder):
         made.pool(tests)
         files.write_csv("data/split/test.csv", ["id", "text", task.column], zip(ids, tests, map(task.spell, true), strict=True))
@@ -121,7 +121,7 @@ def measured(folder: Path, task: Task, n: int = 60, seed: int = 0, texts: list[s
         files.write_json("metrics/predict.json", {"n": 1000, "labeler": "ffff", "auto": 500, "review": 300, "human": 200, "labelled": labelled})
         files.write_json("metrics/adapt.json", {"loss": {"before": 5.5, "after": 4.25}})
         files.write_json(
-            "data/history/01.json", {"round": "01", "labeler": "adapted", "train": 20, "test": dict(zip(ids, map(task.spell, told), strict=True))}
+            "data/snapshots/01.json", {"round": "01", "labeler": "adapted", "train": 20, "test": dict(zip(ids, map(task.spell, told), strict=True))}
         )
         agreed = {
             "texts": 30,
@@ -341,7 +341,7 @@ def test_what_is_not_there_yet_is_said_in_one_line_each(tmp_path) -> None:
     lines = re.findall(r'<p class="missing">(.*?)</p>', html)
     named = (
         "split.json",
-        "data/history",
+        "data/snapshots",
         "metrics/NAME.json",
         "labels.csv",
         "confusion.csv",
@@ -366,7 +366,7 @@ def test_any_one_file_may_be_missing(tmp_path, monkeypatch) -> None:
         [
             *(tmp_path / "metrics").rglob("*.*"),
             tmp_path / "data/split/test.csv",
-            tmp_path / "data/history/01.json",
+            tmp_path / "data/snapshots/01.json",
             tmp_path / "data/queue/suspects.csv",
         ]
     ):

@@ -8,7 +8,7 @@ import click.testing
 import numpy as np
 import pytest
 
-from labelrounds.core import files
+from labelrounds.core import files, paths
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, linear
 from labelrounds.measures import gate
@@ -170,8 +170,8 @@ def running(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[SmallProjec
     card = contract.Card("linear", task.type, LABELS, [0.5] * 3, 1.0, None, None, {})
     vectorizers, weights, bias = linear.train(texts[:30], np.eye(3, dtype=int)[number_of[:30]], task, 1.0, 0)
     with contextlib.chdir(here.folder):
-        linear.save(vectorizers, weights, bias, card, contract.ROOT / "baseline")
-        fingerprint = files.fingerprint(contract.ROOT / "baseline")
+        linear.save(vectorizers, weights, bias, card, paths.LABELERS / "baseline")
+        fingerprint = files.fingerprint(paths.LABELERS / "baseline")
     columns = {"id": ids, task.column: list(truth.values()), "confidence": scores.max(axis=1)}
     columns |= {f"score_{label}": scores[:, number] for number, label in enumerate(LABELS)} | {"labeler": [fingerprint] * 900}
     (here.folder / "data/predictions/shards").mkdir(parents=True)

@@ -115,6 +115,7 @@ def test_people_who_are_not_named_each_have_a_vote(tmp_path: Path) -> None:
         ("id,label\n1.23E+15,good\n", '01.csv:2: "1.23E+15" is not a text id'),
         ("id,text,label\n,,good\n", "01.csv:2: the text is empty and there is no id"),
         ("name,label\none,good\n", '01.csv:1: there is neither a column "id" nor "text". Found: name, label.'),
+        # codespell:ignore-next-line lable
         ("text,lable\none,good\n", '01.csv:1: there is no label column. Did you mean "lable"? Found: text, lable. Expected "label"'),
         ("text,label,labels\none,good,bad\n", 'labels stand in more than one column: "label" and "labels"'),
         ("text,label,good,bad,other\none,good,1,0,0\n", 'labels stand in more than one column: "label" and "good"'),
@@ -135,7 +136,7 @@ def test_for_several_labels_an_empty_cell_is_not_the_answer_none(tmp_path: Path)
 def test_rounds_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for name in ("100.csv", "02.csv", "11.csv", "README.md", ".draft.csv"):
         written(tmp_path, "text,label\none,good\n", name)
-    assert [path.name for path in record.paths(tmp_path)] == ["02.csv", "11.csv", "100.csv"]
+    assert [path.name for path in record.round_files(tmp_path)] == ["02.csv", "11.csv", "100.csv"]
     assert record.next_path(tmp_path).name == "101.csv"
 
 
@@ -147,7 +148,7 @@ def test_the_first_round_has_two_digits(tmp_path: Path) -> None:
 def test_a_file_among_the_rounds_with_another_name_is_an_error(tmp_path: Path, name: str) -> None:
     written(tmp_path, "text,label\none,good\n", name)
     with pytest.raises(UserError, match="not the name of a round"):
-        record.paths(tmp_path)
+        record.round_files(tmp_path)
 
 
 def test_the_newest_round_wins_over_any_majority_before_it() -> None:

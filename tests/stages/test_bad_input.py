@@ -71,6 +71,7 @@ ROW = f"id,text,label\n{text_id(POOL[0])}"
 # What a file of labels can have wrong with it, and what the error says after the file's name.
 BROKEN_LABELS = {
     "an unknown label": ("text,label\none,good\ntwo,godo\n", ':3: unknown label "godo". Did you mean "good"? Expected one of: good, bad, other'),
+    # codespell:ignore-next-line lable
     "no label column": ("text,lable\none,good\n", ':1: there is no label column. Did you mean "lable"? Found: text, lable. Expected "label"'),
     "no text and no id column": ("txt,label\none,good\n", ':1: there is neither a column "id" nor "text". Found: txt, label.'),
     "id and text that disagree": (f"{ROW},something else,good\n", f":2: id and text disagree: the id is {text_id(POOL[0])}"),
@@ -181,7 +182,7 @@ def test_a_project_that_cannot_be_split_is_one_error(here: SmallProject, mistake
 
 
 BROKEN_PARAMETERS: dict[str, tuple[Change, str]] = {
-    "an unknown key": (settings(split__vaild=0.2), 'unknown key "split.vaild". Did you mean "valid"?'),
+    "an unknown key": (settings(split__vaild=0.2), 'unknown key "split.vaild". Did you mean "valid"?'),  # codespell:ignore vaild
     "an unknown section": (added("spilt: {valid: 0.2}"), 'unknown key "spilt". Did you mean "split"?'),
     "a missing key": (without("seed:"), 'the key "seed" is missing. Expected a whole number from 0'),
     "a missing key of a section": (without("test:"), 'the key "split.test" is missing. Expected a number from 0 to 1.'),

@@ -338,7 +338,7 @@ def test_people_ask_the_labeler_by_argument_file_and_standard_input(based: Proje
         ([], "give texts"),
         (["text", "--file", "-"], "give texts"),
         (["  "], "no text to label"),
-        (["text", "--labeler", "basline"], 'Did you mean "baseline"?'),
+        (["text", "--labeler", "basline"], 'Did you mean "baseline"?'),  # codespell:ignore basline
         (["--file", "nothing.txt"], "nothing.txt"),
     ],
 )

@@ -139,11 +139,11 @@ def ready(first: tuple[Path, dict[str, str]], tmp_path: Path) -> tuple[SmallProj
 def test_over_three_rounds_each_import_keeps_what_the_model_knew(tmp_path: Path, multi_label: bool) -> None:
     made, answers = new_project(tmp_path, multi_label)
     for name in ("01", "02"):
-        assert f"kept in data/history/{name}.json" in bring(made, answers, 30)
+        assert f"kept in data/snapshots/{name}.json" in bring(made, answers, 30)
         said = loop(made)
     assert "criteria for enough labels are met: gain" in said
     found = json.loads(made.read("metrics/stop.json"))
-    kept = json.loads(made.read("data/history/01.json"))
+    kept = json.loads(made.read("data/snapshots/01.json"))
     assert set(kept["test"]) == {row["id"] for row in made.rows("data/split/test.csv")} and len(kept["stop"]) > 100
     labelled = {row["id"] for row in made.rows("data/rounds/01.csv")}
     assert not labelled & set(kept["stop"]) and "text" not in kept
@@ -167,11 +167,11 @@ def test_an_import_that_is_killed_before_its_round_or_done_again_keeps_the_same(
         patched.setattr("labelrounds.people.importing.write_round", killed)
         made.command("import", "form.csv")
     assert not (made.folder / "data/rounds/02.csv").exists()
-    kept = made.read("data/history/01.json")
+    kept = made.read("data/snapshots/01.json")
     made.command("import", "form.csv")
     made.command("import", "form.csv")
-    assert made.read("data/history/01.json") == kept
-    assert [path.name for path in (made.folder / "data/history").iterdir()] == ["01.json"]
+    assert made.read("data/snapshots/01.json") == kept
+    assert [path.name for path in (made.folder / "data/snapshots").iterdir()] == ["01.json"]
 
 
 def spoil_split(made: SmallProject) -> None:
@@ -223,7 +223,7 @@ def test_what_is_not_of_the_rounds_on_disk_is_not_kept_and_the_labels_come_in(re
     spoil(made)
     shown = bring(made, answers, 5)
     assert why in shown and "metrics/stop.json will compare across it" in shown and "5 labels of 5 texts" in shown
-    assert not (made.folder / "data/history").exists()
+    assert not (made.folder / "data/snapshots").exists()
 
 
 def test_second_opinions_keep_nothing_since_the_model_does_not_learn_from_them(ready) -> None:
@@ -231,7 +231,7 @@ def test_second_opinions_keep_nothing_since_the_model_does_not_learn_from_them(r
     made.command("next", "--again", "4", "form.csv")
     made.fill("form.csv", {row["id"].lstrip("'"): "praise" for row in made.rows("form.csv")})
     assert "history" not in made.command("import", "form.csv")
-    assert not (made.folder / "data/history").exists()
+    assert not (made.folder / "data/snapshots").exists()
 
 
 def test_a_file_that_is_no_snapshot_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -1,0 +1,32 @@
+"""Where everything stands in a project, relative to its top: one name for each path that more than one module knows."""
+
+from pathlib import Path
+
+# In git: what people said, and what was measured.
+ROUNDS = Path("data/rounds")
+AUDITS = Path("data/audits")
+DRAWN = AUDITS / "drawn"
+SNAPSHOTS = Path("data/snapshots")
+METRICS = Path("metrics")
+
+# Made by stages, kept by DVC.
+SPLIT = Path("data/split")
+TRAIN, VALID, TEST = SPLIT / "train.csv", SPLIT / "valid.csv", SPLIT / "test.csv"
+LABELS = SPLIT / "labels.csv"
+HELDOUT = SPLIT / "heldout.txt"
+UNLABELLED = Path("data/unlabelled/texts.csv")
+SHARDS = Path("data/predictions/shards")
+LABELLED = Path("data/predictions/labelled.csv")
+EVALUATED = Path("data/evaluated")
+QUEUE = Path("data/queue/next.csv")
+SUSPECTS = Path("data/queue/suspects.csv")
+REPORT = METRICS / "report.html"
+
+BASE_MODELS = Path("models/encoder")
+VANILLA, ADAPTED = BASE_MODELS / "vanilla", BASE_MODELS / "adapted"
+LANGUAGE_MODELS = Path("models/language")
+LABELERS = Path("models/labeler")
+
+# Kept by neither: work in progress, and what language models answered.
+SCRATCH = Path("scratch")
+RESPONSES = Path("data/responses/kept.sqlite")
