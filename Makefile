@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install repro test fast lint verify fresh
+.PHONY: help install repro test fast lint docs verify fresh
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -42,6 +42,10 @@ lint: $(INSTALLED) ## check the style, the format, the spelling, the declared pa
 	deptry .
 	deptry tests --config pyproject.toml --exclude nothing --ignore DEP002,DEP004
 	pyright
+
+docs: $(INSTALLED) ## build the pages of docs/ into site/, and check their links
+	@[ -x .venv/bin/mkdocs ] || python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict $(ARGS)
 
 verify: $(INSTALLED) ## run the pipeline in two fresh clones and compare every byte of the results
 	python tests/verify.py $(ARGS)

@@ -5,11 +5,8 @@ an object that follows the `Labeler` contract; the stages know nothing else. A n
 `load(folder, card, machine, settings)`, found by the name that stands in the card.
 """
 
-import importlib
 import importlib.metadata
-import importlib.util
 import json
-import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from labelrounds.core import files, paths
+from labelrounds.core import files, paths, registry
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.params import Params
 from labelrounds.core.task import Task
@@ -27,7 +24,6 @@ from labelrounds.models import runtime
 from labelrounds.models.runtime import Runtime
 
 CARD = "labeler.json"
-KINDS = ("labelrounds.labelers", "labelrounds.llm")  # where the modules of kinds are
 
 
 @dataclass(frozen=True)
@@ -74,11 +70,8 @@ class Labeler(Protocol):
 
 def _module(kind: str) -> ModuleType | None:
     """Returns the module of a kind, `linear-probe` is linear_probe.py; imported here, so that a linear labeler never waits for torch."""
-    for package in KINDS:
-        name = f"{package}.{kind.replace('-', '_')}"
-        if re.fullmatch("[a-z][a-z-]*", kind) and importlib.util.find_spec(name) is not None:
-            return importlib.import_module(name)
-    return None
+    folder = next((folder for folder in (registry.KINDS, registry.ASKED) if kind in registry.names(folder)), None)
+    return registry.find(folder, kind, "kind of labeler") if folder else None
 
 
 def load(folder: str | Path, machine: Any = None, settings: Params | None = None) -> Labeler:
