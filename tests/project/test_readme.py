@@ -206,7 +206,7 @@ def test_the_table_of_files_is_that_of_dvc_yaml() -> None:
 
 
 def test_the_table_of_sections_is_that_of_params_yaml() -> None:
-    named = [name for row in rows("sections") for name in re.findall(r"`([a-z_]+)`", row[0])]
+    named = [name for row in rows("sections") for name in re.findall(r"`([a-z_-]+)`", row[0])]
     assert sorted(named) == sorted(SETTINGS)
 
 
