@@ -6,7 +6,7 @@ into numbers are made harmless and restored on the way back.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +78,16 @@ def read() -> list[Asked]:
         )
         for row in tables.rows(paths.QUEUE)
     ]
+
+
+def write(asked: Sequence[Asked], uncertainty: Iterable[float]) -> None:
+    """Writes the queue in the order given. uncertainty : how little the model knows about each text"""
+    own = list(dict.fromkeys(name for entry in asked for name in entry.own))  # lines of a jsonl pool may differ in their keys
+    rows = (
+        [entry.id, entry.text, entry.suggestion, entry.confidence, f"{unsure:.6f}", *(entry.own.get(name, "") for name in own)]
+        for entry, unsure in zip(asked, uncertainty, strict=True)
+    )
+    files.write_csv(paths.QUEUE, ["id", "text", "suggestion", "confidence", "uncertainty", *own], rows)
 
 
 def write_form(path: str | Path, asked: list[Asked], task: Task | None, source: str = "") -> None:

@@ -8,15 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from labelrounds.core import params, registry
+from labelrounds.core.errors import UserError
 from labelrounds.measures import acquisition
-from labelrounds.measures.acquisition import entropy, least_confidence, margin, ranked, spread_coreset, spread_kmeans
+from labelrounds.measures.acquisition import entropy, most_uncertain_first
+from labelrounds.measures.strategies import entropy_coreset, entropy_kmeans
+from labelrounds.measures.strategies.least_confidence import uncertainty as least_confidence
+from labelrounds.measures.strategies.margin import uncertainty as margin
 from tests.small import FEWER, PROPERTY
 
 # Three classes: sure, torn between two, leaning among three, torn among all three.
 CLASSES = np.asarray([[0.98, 0.01, 0.01], [0.49, 0.50, 0.01], [0.45, 0.30, 0.25], [0.34, 0.33, 0.33]])
 # Three independent labels: sure of all, unsure of one, somewhat unsure of all, unsure of all.
 SEVERAL = np.asarray([[0.99, 0.01, 0.02], [0.50, 0.01, 0.01], [0.70, 0.30, 0.70], [0.50, 0.49, 0.51]])
-STRATEGIES = list(acquisition.UNCERTAINTY.values())
+NAMES = registry.names(registry.STRATEGIES)
+STRATEGIES = [acquisition.strategy(name).uncertainty for name in NAMES]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +30,7 @@ STRATEGIES = list(acquisition.UNCERTAINTY.values())
     [(least_confidence, [3, 2, 1, 0]), (margin, [1, 3, 2, 0]), (entropy, [3, 2, 1, 0])],
 )
 def test_for_classes_each_strategy_has_its_own_order(strategy, order: list[int]) -> None:
-    assert ranked(strategy(CLASSES, multi_label=False)).tolist() == order
+    assert most_uncertain_first(strategy(CLASSES, multi_label=False)).tolist() == order
 
 
 @pytest.mark.parametrize(
@@ -32,7 +38,7 @@ def test_for_classes_each_strategy_has_its_own_order(strategy, order: list[int])
     [(least_confidence, [1, 3, 2, 0]), (margin, [3, 2, 1, 0]), (entropy, [3, 2, 1, 0])],
 )
 def test_for_several_labels_each_strategy_has_its_own_order(strategy, order: list[int]) -> None:
-    assert ranked(strategy(SEVERAL, multi_label=True)).tolist() == order
+    assert most_uncertain_first(strategy(SEVERAL, multi_label=True)).tolist() == order
 
 
 def test_the_numbers_are_those_worked_out_by_hand() -> None:
@@ -54,7 +60,7 @@ def test_certainty_is_no_division_by_zero(strategy, multi_label: bool) -> None:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_with_two_classes_all_strategies_ask_about_the_same_text_first(strategy) -> None:
     first = np.asarray([0.9, 0.55, 0.2, 0.7, 0.35])
-    assert ranked(strategy(np.stack([first, 1 - first], axis=1), False)).tolist() == [1, 4, 3, 2, 0]
+    assert most_uncertain_first(strategy(np.stack([first, 1 - first], axis=1), False)).tolist() == [1, 4, 3, 2, 0]
 
 
 @PROPERTY
@@ -69,13 +75,13 @@ def test_uncertainty_is_a_finite_number_of_zero_or_more(drawn: np.ndarray, multi
 @PROPERTY
 @given(st.lists(st.floats(0, 1), max_size=20))
 def test_a_ranking_holds_every_text_once_the_least_certain_first(uncertainty: list[float]) -> None:
-    order = ranked(np.asarray(uncertainty)).tolist()
+    order = most_uncertain_first(np.asarray(uncertainty)).tolist()
     assert sorted(order) == list(range(len(uncertainty)))
     assert [uncertainty[number] for number in order] == sorted(uncertainty, reverse=True)
 
 
 def test_equals_keep_their_order() -> None:
-    assert ranked(np.asarray([0.5, 0.9, 0.5, 0.9])).tolist() == [1, 3, 0, 2]
+    assert most_uncertain_first(np.asarray([0.5, 0.9, 0.5, 0.9])).tolist() == [1, 3, 0, 2]
 
 
 def clusters(n: int = 30, seed: int = 0) -> np.ndarray:
@@ -85,25 +91,39 @@ def clusters(n: int = 30, seed: int = 0) -> np.ndarray:
 
 
 def test_kmeans_asks_about_each_cluster() -> None:
-    assert sorted(spread_kmeans(clusters(), 3, seed=1) // 10) == [0, 1, 2]
+    assert sorted(entropy_kmeans.spread(clusters(), 3, seed=1) // 10) == [0, 1, 2]
 
 
 def test_the_coreset_asks_about_each_cluster_and_begins_with_the_least_certain() -> None:
-    chosen = spread_coreset(clusters(), 3)
+    chosen = entropy_coreset.spread(clusters(), 3, seed=1)
     assert chosen[0] == 0 and sorted(chosen // 10) == [0, 1, 2]
 
 
 def test_the_coreset_takes_the_farthest_each_time() -> None:
     angles = np.radians([0, 10, 90, 45])
-    assert spread_coreset(np.stack([np.cos(angles), np.sin(angles)], axis=1), 3).tolist() == [0, 2, 3]
+    assert entropy_coreset.spread(np.stack([np.cos(angles), np.sin(angles)], axis=1), 3, seed=1).tolist() == [0, 2, 3]
 
 
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")
 @FEWER
 @given(arrays(np.float32, st.tuples(st.integers(1, 12), st.just(3)), elements=st.sampled_from([0.0, 0.5, 1.0, -1.0])), st.integers(1, 14))
 def test_a_spread_is_distinct_as_large_as_asked_for_and_the_same_each_time(vectors: np.ndarray, size: int) -> None:
-    for spread in (lambda: spread_kmeans(vectors, size, seed=3), lambda: spread_coreset(vectors, size)):
-        chosen = spread().tolist()
+    for spread in filter(None, (acquisition.strategy(name).spread for name in NAMES)):
+        chosen = spread(vectors, size, 3).tolist()
         assert len(chosen) == len(set(chosen)) == min(size, len(vectors))
         assert all(0 <= number < len(vectors) for number in chosen)
-        assert spread().tolist() == chosen
+        assert spread(vectors, size, 3).tolist() == chosen
+
+
+def test_the_strategies_that_params_yaml_may_name_are_the_modules_that_there_are() -> None:
+    assert set(NAMES) == set(params.STRATEGIES)
+    with pytest.raises(UserError, match=r'the strategy "entropi" is unknown\. Did you mean "entropy"'):
+        acquisition.strategy("entropi")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_strategy_asks_about_each_text_once_and_only_the_random_one_ignores_the_model(name: str) -> None:
+    uncertainty = np.asarray([0.1, 0.9, 0.3, 0.7, 0.5])
+    order = acquisition.strategy(name).order(uncertainty, 13).tolist()
+    assert sorted(order) == [0, 1, 2, 3, 4]
+    assert order == (np.random.default_rng(13).permutation(5).tolist() if name == "random" else [1, 3, 4, 2, 0])
