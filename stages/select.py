@@ -15,7 +15,6 @@ from labelrounds.core.errors import Command
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract
 from labelrounds.measures import acquisition
-from labelrounds.models import runtime
 from labelrounds.pool import predictions
 from labelrounds.rounds import candidates, queue
 from labelrounds.rounds.candidates import Candidate
@@ -53,9 +52,7 @@ def read_uncertainty(strategy: acquisition.Strategy, task: Task) -> tuple[np.nda
 
 def embedded(found: Sequence[Candidate], settings: params.Params) -> np.ndarray:
     """Returns the labeler's embeddings of the candidates, float array of shape (n, d)."""
-    machine = settings.runtime
-    labeler = contract.load(paths.LABELERS / settings.deploy, lambda: runtime.start(settings.seed, machine.threads, machine.precision))
-    return labeler.embed([row.text for _, row in found], settings.predict.batch_size)
+    return contract.load_named(settings.deploy, settings).embed([row.text for _, row in found], settings.predict.batch_size)
 
 
 def asked(chosen: Sequence[Candidate], task: Task) -> list[queue.Asked]:
