@@ -31,8 +31,8 @@ def imports(path: Path) -> frozenset[Path]:
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
-    found = {path for name in names if (path := module_path(name)) and path.parts[0] in ("labelrounds", "stages")}
-    return frozenset(found - {path})
+    ours = {module_path(name) for name in names} - {None, path}
+    return frozenset(found for found in ours if found and found.parts[0] in ("labelrounds", "stages"))
 
 
 def code_of(script: Path) -> set[Path]:
