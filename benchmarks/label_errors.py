@@ -14,12 +14,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds.core import params, paths, tables
+from labelrounds.core import examples, params, paths, tables
 from labelrounds.core.task import indicator
 from labelrounds.measures import label_errors
 from labelrounds.people import demo
 from labelrounds.pool import reader
-from labelrounds.rounds import examples
 from stages import suspects
 
 FIRST = 0.1

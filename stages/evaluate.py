@@ -9,12 +9,11 @@ from typing import Any
 
 import click
 
-from labelrounds.core import files, params, paths
+from labelrounds.core import examples, files, params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.task import indicator, labels_of
 from labelrounds.labelers import contract
 from labelrounds.measures import bootstrap, calibration, scores
-from labelrounds.rounds import examples
 
 RELIABILITY = ["scores", "bin", "n", "confidence", "right"]
 

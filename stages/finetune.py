@@ -5,11 +5,10 @@ data/split/{train,valid}.csv, data/unlabelled, models/encoder/… ──► mode
 
 import click
 
-from labelrounds.core import params, paths
+from labelrounds.core import examples, params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.methods import jobs
-from labelrounds.rounds import examples
 
 
 @click.command(cls=Command)

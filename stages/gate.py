@@ -13,14 +13,14 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from labelrounds.core import files, params, paths, tables
+from labelrounds.core import examples, files, params, paths, tables
 from labelrounds.core.errors import Command
 from labelrounds.core.task import indicator
 from labelrounds.labelers import contract
 from labelrounds.measures import gate
 from labelrounds.models import runtime
 from labelrounds.pool import predictions, reader
-from labelrounds.rounds import audits, examples, queue
+from labelrounds.rounds import audits, queue
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds.core import files, params, paths
+from labelrounds.core import examples, files, params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.core.task import labels_of
@@ -23,7 +23,7 @@ from labelrounds.measures import label_errors
 from labelrounds.methods import classifier
 from labelrounds.models import base_models, runtime
 from labelrounds.pool.identity import near_duplicate_key
-from labelrounds.rounds import examples, record, vote
+from labelrounds.rounds import record, vote
 
 COLUMNS = ["id", "case", "label", "better", "quality", "detail"]
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds.core import files, params, paths
+from labelrounds.core import examples, files, params, paths
 from labelrounds.core.errors import UserError
+from labelrounds.core.examples import Examples
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract
 from labelrounds.llm import prompt, prompted, server, shots
@@ -25,8 +26,6 @@ from labelrounds.llm.responses import Response
 from labelrounds.models import runtime
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
-from labelrounds.rounds import examples
-from labelrounds.rounds.examples import Examples
 
 
 def make(name: str, settings: params.Params, train: Path, out: Path) -> str:

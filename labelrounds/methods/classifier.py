@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from labelrounds.core.examples import Examples
 from labelrounds.core.params import Finetune, Lora
 from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import scores
 from labelrounds.models import adapters, base_models, training
 from labelrounds.models.runtime import Runtime
-from labelrounds.rounds.examples import Examples
 
 
 def train(

@@ -15,12 +15,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from labelrounds.core import files, params, paths, registry
+from labelrounds.core import examples, files, params, paths, registry
+from labelrounds.core.examples import Examples
 from labelrounds.labelers import contract
 from labelrounds.models import base_models, runtime
 from labelrounds.models.runtime import Runtime
-from labelrounds.rounds import examples
-from labelrounds.rounds.examples import Examples
 
 LABELS, ENCODER, UNLABELLED, FINETUNE = "labels", "encoder", "unlabelled", "finetune"
 Section = TypeVar("Section")

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from labelrounds.core.errors import UserError
+from labelrounds.core.examples import Examples
 from labelrounds.core.params import knob
 from labelrounds.labelers import linear, linear_probe, vectors
 from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
-from labelrounds.rounds.examples import Examples
 
 NEEDS = ("labels", "encoder")
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from labelrounds.core import files, paths
+from labelrounds.core.examples import Examples
 from labelrounds.core.params import knob
 from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract, transformer
@@ -24,7 +25,6 @@ from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models, training
 from labelrounds.pool import unlabelled
 from labelrounds.pool.unlabelled import Unlabelled
-from labelrounds.rounds.examples import Examples
 
 NEEDS = ("labels", "encoder", "unlabelled", "finetune")
 NONE, LINEAR, EXP, LOG = SCHEDULES = ("none", "linear", "exp", "log")

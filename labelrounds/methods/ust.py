@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from labelrounds.core import files, paths
+from labelrounds.core.examples import Examples
 from labelrounds.core.params import knob
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import bootstrap, scores
@@ -19,7 +20,6 @@ from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models, dropout, training
 from labelrounds.pool import unlabelled
 from labelrounds.pool.unlabelled import Unlabelled
-from labelrounds.rounds.examples import Examples
 
 NEEDS = ("labels", "encoder", "unlabelled", "finetune")
 EASY, HARD = "easy", "hard"

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from labelrounds.core import files, params, paths, tables
+from labelrounds.core import examples, files, params, paths, tables
 from labelrounds.core.errors import Command, UserError, at, did_you_mean
 from labelrounds.core.scratch import scratch
 from labelrounds.core.task import indicator
@@ -26,7 +26,6 @@ from labelrounds.measures import curve
 from labelrounds.methods import classifier, jobs, setfit
 from labelrounds.models import runtime
 from labelrounds.report import plots
-from labelrounds.rounds import examples
 
 POINTS = Path("studies/learning_curve/points")
 

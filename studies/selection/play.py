@@ -17,7 +17,7 @@ from statistics import mean, stdev
 import click
 from tqdm import tqdm
 
-from labelrounds.core import files, params, paths, tables
+from labelrounds.core import examples, files, params, paths, tables
 from labelrounds.core.errors import Command, UserError, at
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task, indicator
 from labelrounds.labelers import contract
@@ -25,7 +25,7 @@ from labelrounds.measures import scores
 from labelrounds.models import runtime
 from labelrounds.people import results
 from labelrounds.pool.identity import near_duplicate_key, text_id
-from labelrounds.rounds import examples, queue, record, sampling
+from labelrounds.rounds import queue, record, sampling
 from stages import adapt, finetune, predict, select, split
 
 COLUMNS = ["labels", "strategy", "seed", "f1_micro", "f1_macro"]

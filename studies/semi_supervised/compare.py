@@ -20,6 +20,7 @@ import numpy as np
 
 from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import Command
+from labelrounds.core.examples import Examples
 from labelrounds.core.scratch import fingerprint_of
 from labelrounds.core.task import indicator
 from labelrounds.labelers import contract, transformer
@@ -30,7 +31,6 @@ from labelrounds.people import results
 from labelrounds.pool import unlabelled
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.pool.unlabelled import Unlabelled
-from labelrounds.rounds.examples import Examples
 
 RESULTS = Path(__file__).parent / "results"
 METHODS = ("supervised", "ust", "uda")

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelrounds.core.examples import Examples
 from labelrounds.core.params import Finetune
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, transformer
 from labelrounds.methods import classifier
 from labelrounds.models import base_models, runtime
-from labelrounds.rounds.examples import Examples
 from tests import tiny
 
 LABELS = ("billing", "delivery", "praise", "rare")

@@ -21,7 +21,7 @@ STUDIES = {  # by study/stage
 }
 
 DERIVED = {
-    "labelled_task": ("task",),
+    "labelled_task": ("task.labels", "task.type"),
     "finetune_of": ("finetune", "recipes"),
     "all_recipes": ("recipes", "further"),
     "labelers": ("recipes", "further", "prompts"),
