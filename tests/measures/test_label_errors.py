@@ -241,7 +241,8 @@ def test_the_flipped_labels_of_a_small_corpus_are_found_out_of_fold_also_after_a
         suspects__judge="fine-tuned",
         suspects__folds=3,
     )
-    texts = dict(tiny.multi_label_texts(500) if multi_label else tiny.texts(500))
+    # As many texts as it takes to find most of the flipped labels, far above what is asserted, whatever the machine's rounding.
+    texts = dict(tiny.multi_label_texts(900) if multi_label else tiny.texts(500))
     made.pool(texts)
     column = "labels" if multi_label else "label"
     cells = {text_id(text): ";".join(given) or "-" if multi_label else given for text, given in texts.items()}
