@@ -68,26 +68,32 @@ def lessons() -> list[tuple[str, str]]:
     return found
 
 
-def teach(model: Any, tokenizer: Any) -> None:
-    """Trains the model on the lessons, a quarter of a minute."""
+def teach(model: Any, tokenizer: Any, steps: int = 700) -> None:
+    """Trains the model on the lessons, until it knows them; most of a minute.
+
+    Half as many steps end where the model is right about most texts and sure of few: then the last bits of a machine's
+    arithmetic decide how many. Trained on, it is right about all of them, by every form of question and from any start.
+    """
     import torch
 
     torch.set_num_threads(1)
-    optimizer = torch.optim.AdamW(model.parameters(), 4e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
     rows = [
         (tokenizer(said, add_special_tokens=False)["input_ids"], tokenizer(answer, add_special_tokens=False)["input_ids"])
         for said, answer in lessons()
     ]
     draw = np.random.default_rng(0)
     model.train()
-    for step in range(350):
+    for step in range(steps):
         batch = [rows[number] for number in draw.choice(len(rows), 20, replace=False)]
         width = max(len(said) + len(answer) for said, answer in batch)
         ids = torch.tensor([said + answer + [2] * (width - len(said) - len(answer)) for said, answer in batch])
         targets = torch.tensor([[-100] * len(said) + answer + [-100] * (width - len(said) - len(answer)) for said, answer in batch])
         for group in optimizer.param_groups:
-            group["lr"] = 4e-3 * min(1, (step + 1) / 20, (350 - step) / 100)
-        loss = model(input_ids=ids, labels=targets).loss
+            group["lr"] = 3e-3 * min(1, (step + 1) / 20, (steps - step) / 100)
+        taught = targets[:, 1:] != -100  # the answers alone go through the vocabulary's layer, which saves time
+        said = model.model(input_ids=ids).last_hidden_state[:, :-1][taught]
+        loss = torch.nn.functional.cross_entropy(model.lm_head(said), targets[:, 1:][taught])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -290,7 +296,7 @@ def test_a_multi_label_task_is_asked_label_by_label(here: SmallProject) -> None:
     ask(here)
     stage("evaluate", "mine")
     found = metrics()
-    assert found["test"]["roc_auc"] > 0.6 and found["training"]["requests"] == 3 * found["training"]["texts"]
+    assert found["test"]["roc_auc"] > 0.8 and found["training"]["requests"] == 3 * found["training"]["texts"]
 
 
 def test_the_deployed_prompt_labels_the_pool_and_fills_the_queue(here: SmallProject) -> None:
