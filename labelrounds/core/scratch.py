@@ -4,7 +4,6 @@ A stage that is killed finds its own checkpoints again only while its inputs, pa
 same, because the folder's name is a fingerprint of all three. So an old checkpoint never meets new inputs.
 """
 
-import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from filelock import FileLock, Timeout
 
 from labelrounds.core import files, paths
 
@@ -43,7 +43,7 @@ def scratch(stage: str, inputs: list[str | Path], settings: Any) -> Iterator[Pat
     """
     room = paths.SCRATCH / stage
     room.mkdir(parents=True, exist_ok=True)
-    with _locked(room / "lock"), files.unchanged(*inputs):
+    with _locked(room), files.unchanged(*inputs):
         folder = room / fingerprint_of(inputs, settings)
         for other in room.iterdir():
             if other.is_dir() and other != folder:
@@ -54,15 +54,16 @@ def scratch(stage: str, inputs: list[str | Path], settings: Any) -> Iterator[Pat
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with open(path, "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            click.echo(f"Process {lock.read() or '?'} is still at work on this stage: waiting for it (end it to take over).")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+def _locked(room: Path) -> Iterator[None]:
+    lock, owner = FileLock(room / "lock"), room / "process"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        at_work = owner.read_text() if owner.is_file() else "?"
+        click.echo(f"Process {at_work} is still at work on this stage: waiting for it (end it to take over).")
+        lock.acquire()
+    try:
+        owner.write_text(str(os.getpid()))
         yield
+    finally:
+        lock.release()

@@ -11,21 +11,12 @@ from labelrounds.core.errors import Command, UserError, at
 
 
 class Commands(click.Group):
-    """Subcommands in the order of the work, and a `did you mean` for a mistyped one."""
+    """Subcommands in the order of the work."""
 
     command_class = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from labelrounds.core.errors import did_you_mean
-
-            error.message += did_you_mean(args[0], self.commands)
-            raise
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,11 +1,11 @@
 """Work in progress is found again by the same work alone, and written by one process at a time."""
 
-import fcntl
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from labelrounds.core import paths
 from labelrounds.core import scratch as room
@@ -88,12 +88,10 @@ def test_a_second_process_waits_for_the_first_and_says_so(source: Path, capsys: 
         with scratch("finetune", [source], "epochs=2"):
             entered.set()
 
-    lock = paths.SCRATCH / "finetune" / "lock"
-    lock.parent.mkdir(parents=True)
-    with open(lock, "w+", encoding="utf-8") as first:
-        fcntl.flock(first, fcntl.LOCK_EX)
-        first.write("4711")
-        first.flush()
+    stage = paths.SCRATCH / "finetune"
+    stage.mkdir(parents=True)
+    with FileLock(stage / "lock"):
+        (stage / "process").write_text("4711")
         waiting = threading.Thread(target=second)
         waiting.start()
         time.sleep(0.2)
