@@ -193,9 +193,9 @@ def audit(n: int, file: Path) -> None:
 def status() -> None:
     """Count the labels per round, per label and per person, and say what comes next."""
     from labelrounds.core import params
-    from labelrounds.people import results
+    from labelrounds.people import status
 
-    results.show_labels(params.load())
+    status.show(params.load())
 
 
 @main.command()

@@ -16,11 +16,11 @@ from labelrounds.core import paths, revisions, tables
 from labelrounds.core.errors import UserError, did_you_mean
 from labelrounds.core.params import Params
 from labelrounds.core.revisions import Commit
+from labelrounds.core.screen import table
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task, indicator
 from labelrounds.measures import bootstrap
 from labelrounds.measures.bootstrap import Change
 from labelrounds.people import lineage
-from labelrounds.people.results import table
 from labelrounds.pool import reader
 
 NAMES = {"f1_macro": "macro-F1", "f1_micro": "micro-F1", "accuracy": "accuracy", "jaccard": "Jaccard"}

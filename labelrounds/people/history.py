@@ -8,11 +8,11 @@ from typing import Any
 from labelrounds.core import files, revisions
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.revisions import Commit
+from labelrounds.core.screen import table
 from labelrounds.core.task import indicator
 from labelrounds.measures import bootstrap
 from labelrounds.measures.bootstrap import Change
 from labelrounds.people.compare import Side, compare, read_side, span
-from labelrounds.people.results import table
 
 SPLIT = "metrics/split.json"
 

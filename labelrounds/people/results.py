@@ -1,55 +1,13 @@
-"""Where the project stands, as tables on the screen: labels so far, and what the models make of them."""
+"""What the models make of the labels: results and the learning curve, as tables on the screen."""
 
 import json
-from collections import Counter
 from typing import Any
 
 import click
 
-from labelrounds.core import params, paths, tables
+from labelrounds.core import params, paths, screen, tables
 from labelrounds.measures import curve
-from labelrounds.pool import reader
-from labelrounds.rounds import queue, record, vote
-
-
-def table(columns: list[str], rows: list[list[Any]]) -> str:
-    """Returns an aligned table: text to the left, numbers to the right."""
-    shown = [[f"{cell:.3f}" if isinstance(cell, float) else "-" if cell is None else str(cell) for cell in row] for row in rows]
-    right = [bool(rows) and all(cell is None or isinstance(cell, (int, float)) for cell in column) for column in zip(*rows, strict=True)] or [
-        False
-    ] * len(columns)
-    widths = [max(map(len, column)) for column in zip(columns, *shown, strict=True)]
-    lines = [
-        [cell.rjust(width) if side else cell.ljust(width) for cell, width, side in zip(row, widths, right, strict=True)] for row in [columns, *shown]
-    ]
-    return "\n".join("  ".join(line).rstrip() for line in lines)
-
-
-def show_labels(settings: params.Params) -> None:
-    """Prints the labels per round, per label and per person, and what comes next."""
-    size = sum(1 for _ in reader.stream(settings.data.pool, settings.data.text_column))
-    if not record.round_files():
-        click.echo(f"{size} texts in the pool, no labels yet. Next: labelrounds draw 200 round-01.csv")
-        return
-    task = settings.labelled_task()
-    annotations = record.read_all(task)
-    verdict = vote.settle(annotations, task)
-    click.echo(f"{len(annotations)} labels of {len({a.id for a in annotations})} texts; {size} texts in the pool.\n")
-    per_round = [
-        [name, len(part), len({a.id for a in part}), len({a.annotator for a in part})]
-        for name in dict.fromkeys(a.round for a in annotations)
-        if (part := [a for a in annotations if a.round == name])
-    ]
-    click.echo(table(["round", "labels", "texts", "people"], per_round) + "\n")
-    given = Counter(label for a in annotations for label in a.labels)
-    settled = Counter(label for s in verdict.labels.values() for label in s.labels)
-    click.echo(table(["label", "given", "texts now"], [[label, given[label], settled[label]] for label in task.labels]) + "\n")
-    people = Counter(a.annotator or "(not named)" for a in annotations)
-    click.echo(table(["person", "labels"], [[name, count] for name, count in people.most_common()]) + "\n")
-    if verdict.tied:
-        click.echo(f"{len(verdict.tied)} texts are tied and train nothing until a later round settles them (metrics/split.csv lists them).")
-    waiting = [entry for entry in queue.read() if entry.id not in {a.id for a in annotations}] if paths.QUEUE.is_file() else []
-    click.echo(f"Next: {f'labelrounds next FILE.csv ({len(waiting)} texts wait in the queue)' if waiting else 'dvc repro'}")
+from labelrounds.rounds import queue
 
 
 def show_results(settings: params.Params) -> None:
@@ -68,7 +26,7 @@ def show_results(settings: params.Params) -> None:
         for name, found in measured.items()
         if name not in other
     ]
-    click.echo(table(["labeler", "labels", "macro-F1", "95 % interval", "micro-F1", "accuracy", *settings.task.labels], rows))
+    click.echo(screen.table(["labeler", "labels", "macro-F1", "95 % interval", "micro-F1", "accuracy", *settings.task.labels], rows))
     click.echo(
         f"\nF1 on {tested['n']} test texts; labels: how many texts it learnt from; * is deployed. Is one better than another? labelrounds compare --against NAME"
     )
@@ -110,15 +68,16 @@ def result_row(name: str, found: dict[str, Any], labels: tuple[str, ...]) -> lis
 
 def show_curve(settings: params.Params) -> None:
     """Prints macro-F1 by number of labels and recipe, and each recipe's difference to the one it is compared with."""
+    import pandas
+
     path = paths.METRICS / "curve_summary.csv"
     if not path.is_file():
         click.echo("There is no learning curve yet. Run `dvc repro studies/learning_curve/dvc.yaml`.")
         return
     rows = [row.cells for row in tables.rows(path)]
-    names = list(dict.fromkeys(row["recipe"] for row in rows))
-    cells = {(row["labels"], row["recipe"]): percent(row) for row in rows}
-    sizes = sorted({row["labels"] for row in rows}, key=int)
-    click.echo(table(["labels", *names], [[int(size), *(cells.get((size, name), "") for name in names)] for size in sizes]))
+    points = pandas.DataFrame({"labels": int(row["labels"]), "recipe": row["recipe"], "f1": percent(row)} for row in rows)
+    by_size = points.pivot(index="labels", columns="recipe", values="f1")[points["recipe"].unique()].fillna("")
+    click.echo(screen.frame(by_size.reset_index()))
     click.echo("\nMacro-F1 in % on the test texts: mean ± deviation over the seeds. Validation labels come on top.\n")
     against = settings.learning_curve.against
     for row in rows:

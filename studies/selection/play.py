@@ -17,13 +17,12 @@ from statistics import mean, stdev
 import click
 from tqdm import tqdm
 
-from labelrounds.core import examples, files, params, paths, tables
+from labelrounds.core import examples, files, params, paths, screen, tables
 from labelrounds.core.errors import Command, UserError, at
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task, indicator
 from labelrounds.labelers import contract
 from labelrounds.measures import scores
 from labelrounds.models import runtime
-from labelrounds.people import results
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.rounds import queue, record, sampling
 from stages import adapt, finetune, predict, select, split
@@ -215,7 +214,7 @@ def show(played, chosen, n_test):
             values = cells.get((labels, name), {})
             line.append(f"{mean(values.values()):.1f}{f' ± {stdev(values.values()):.1f}' if len(values) > 1 else ''}" if values else "")
         lines.append(line)
-    click.echo(results.table(["labels", *chosen], lines))
+    click.echo(screen.table(["labels", *chosen], lines))
     click.echo(f"\nMacro-F1 in % on {n_test} test texts, mean ± deviation over the seeds.")
     last = max(labels for labels, _ in cells)
     for name in chosen:

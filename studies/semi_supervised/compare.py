@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from labelrounds.core import files, params, paths, tables
+from labelrounds.core import files, params, paths, screen, tables
 from labelrounds.core.errors import Command
 from labelrounds.core.examples import Examples
 from labelrounds.core.scratch import fingerprint_of
@@ -27,7 +27,6 @@ from labelrounds.labelers import contract, transformer
 from labelrounds.measures import scores
 from labelrounds.methods import classifier, jobs, uda, ust
 from labelrounds.models import augmentation, base_models, runtime
-from labelrounds.people import results
 from labelrounds.pool import unlabelled
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.pool.unlabelled import Unlabelled
@@ -186,7 +185,7 @@ def report(name):
         rows.append([method, f"{values.mean():.1f}", deviation, paired, *(f"{value:.1f}" for value in values)])
     width = max((len(row) for row in rows), default=4)
     columns = ["method", "macro-F1", "deviation", "minus supervised [95 %]", *(f"seed {number}" for number in range(1, width - 3))]
-    return results.table(columns, [[*row, *[""] * (width - len(row))] for row in rows])
+    return screen.table(columns, [[*row, *[""] * (width - len(row))] for row in rows])
 
 
 if __name__ == "__main__":

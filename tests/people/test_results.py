@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from labelrounds.people.results import table
+from labelrounds.core.screen import table
 from labelrounds.pool.identity import text_id
 from tests.conftest import BASELINE
 from tests.small import SmallProject, project, sentences

@@ -1,0 +1,19 @@
+"""Tables as people read them on the screen."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Returns an aligned table: text to the left, numbers to the right; three digits for a float, `-` for None."""
+    shown = [[f"{cell:.3f}" if isinstance(cell, float) else "-" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [list(columns), *shown]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = [bool(rows) and all(row[place] is None or isinstance(row[place], (int, float)) for row in rows) for place in range(len(columns))]
+    lines = ((cell.rjust(width) if side else cell.ljust(width) for cell, width, side in zip(row, widths, right, strict=True)) for row in cells)
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def frame(found: Any) -> str:
+    """Returns a pandas.DataFrame as such a table, without its index."""
+    return table([str(name) for name in found.columns], found.astype(object).values.tolist())

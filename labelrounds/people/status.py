@@ -1,0 +1,40 @@
+"""Where the labels stand: per round, per label and per person, and what comes next."""
+
+import click
+
+from labelrounds.core import params, paths, screen
+from labelrounds.pool import reader
+from labelrounds.rounds import queue, record, vote
+
+
+def show(settings: params.Params) -> None:
+    """Prints the labels per round, per label and per person, and what comes next."""
+    import pandas
+
+    size = sum(1 for _ in reader.stream(settings.data.pool, settings.data.text_column))
+    if not record.round_files():
+        click.echo(f"{size} texts in the pool, no labels yet. Next: labelrounds draw 200 round-01.csv")
+        return
+    task = settings.labelled_task()
+    annotations = record.read_all(task)
+    verdict = vote.settle(annotations, task)
+    labels = pandas.DataFrame([(a.round, a.id, a.annotator, a.labels) for a in annotations], columns=["round", "id", "person", "label"])
+    click.echo(f"{len(labels)} labels of {labels['id'].nunique()} texts; {size} texts in the pool.\n")
+
+    per_round = labels.groupby("round", sort=False).agg(labels=("id", "size"), texts=("id", "nunique"), people=("person", "nunique"))
+    click.echo(screen.frame(per_round.reset_index()) + "\n")
+
+    def counted(found: pandas.Series) -> pandas.Series:
+        return found.explode().value_counts().reindex(task.labels, fill_value=0)
+
+    settled = pandas.Series([found.labels for found in verdict.labels.values()], dtype=object)
+    per_label = pandas.DataFrame({"label": task.labels, "given": counted(labels["label"]).values, "texts now": counted(settled).values})
+    click.echo(screen.frame(per_label) + "\n")
+
+    per_person = labels["person"].replace("", "(not named)").value_counts().rename_axis("person").reset_index(name="labels")
+    click.echo(screen.frame(per_person) + "\n")
+    if verdict.tied:
+        click.echo(f"{len(verdict.tied)} texts are tied and train nothing until a later round settles them (metrics/split.csv lists them).")
+    known = set(labels["id"])
+    waiting = [entry for entry in queue.read() if entry.id not in known] if paths.QUEUE.is_file() else []
+    click.echo(f"Next: {f'labelrounds next FILE.csv ({len(waiting)} texts wait in the queue)' if waiting else 'dvc repro'}")
