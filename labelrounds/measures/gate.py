@@ -6,7 +6,7 @@ are right; for each label that is frequent enough by itself, and for the rarer o
 The proof is fixed-sequence testing (Bauer 1991; learn then test, Angelopoulos et al. 2021). The scores of the
 pool's unlabelled texts decide, without any label, which labels stand alone and in which order cuts are tried.
 Validation texts, drawn from the same pool, only test: a cut passes if so few of those above it are wrong that
-the exact binomial (Clopper and Pearson 1934) lower bound of the precision reaches the promise, and the first
+the exact binomial lower bound of the precision (see `binomial`) reaches the promise, and the first
 cut that fails ends the sequence. So wherever the precision first falls short, one test at level `risk` has to
 err for the promise to break; groups of labels share the risk (Bonferroni).
 
@@ -16,58 +16,15 @@ choose the model. It did choose the epoch and the calibration: benchmarks/gate_p
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
+
+from labelrounds.measures.binomial import allowed, least_texts, lower_bound
 
 STEPS = 12  # cuts of one sequence: every cut is one more test that may end it by chance
 ENOUGH = 2  # a label stands alone if so many times the least number of validation texts is expected for it
 BELIEF = 20  # texts that the model's own expectation counts as, in an estimate of the texts needed
 POWER = 0.8  # the chance to pass that an estimate of the texts needed aims at
-
-
-# Counting
-
-
-def allowed(n: np.ndarray, precision: float, risk: float) -> np.ndarray:
-    """Returns how many of n texts may be wrong for a proof of `precision` at `risk`; int array like n, -1: n are too few.
-
-    As many as keep the Clopper-Pearson lower bound of the precision, one-sided at 1 - risk, at or above it.
-    """
-    n = np.asarray(n, dtype=np.int64)
-    return _allowed_up_to(1 << int(n.max(initial=1)).bit_length(), precision, risk)[n]
-
-
-@lru_cache(maxsize=64)
-def _allowed_up_to(size: int, precision: float, risk: float) -> np.ndarray:
-    """Returns `allowed` for 0 to size texts."""
-    from scipy.stats import binom
-
-    n = np.arange(1, size + 1)
-    at_risk = binom.ppf(risk, n, 1 - precision)
-    return np.append(-1, np.where(binom.cdf(at_risk, n, 1 - precision) <= risk, at_risk, at_risk - 1)).astype(np.int64)
-
-
-def least_texts(precision: float, risk: float) -> int:
-    """Returns how many texts prove `precision` at `risk` if none is wrong: 59 for 0.95 at 0.05."""
-    return int(np.ceil(np.log(risk) / np.log(precision) - 1e-9))
-
-
-def lower_bound(right: int, n: int, risk: float) -> float:
-    """Returns the exact one-sided lower bound of a share (Clopper and Pearson 1934)."""
-    from scipy.stats import beta
-
-    return 0.0 if right == 0 else float(beta.ppf(risk, right, n - right + 1))
-
-
-def interval(right: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Returns the exact two-sided interval of a share (Clopper and Pearson 1934); (0, 1) without texts."""
-    from scipy.stats import beta
-
-    outside = (1 - level) / 2
-    low = 0.0 if right == 0 else float(beta.ppf(outside, right, n - right + 1))
-    high = 1.0 if right == n else float(beta.ppf(1 - outside, right + 1, n - right))
-    return low, high
 
 
 # What is tested
@@ -89,6 +46,15 @@ def right(said: np.ndarray, gold: np.ndarray) -> np.ndarray:
     A label that it lacks is not counted: precision is about what is said.
     """
     return ~((said > 0) & (gold == 0)).any(axis=1) & (said.any(axis=1) | ~gold.any(axis=1))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a labeler says of n texts: its 0/1 labels of shape (n, k), its confidence and the label that it hangs on, both of shape (n,)."""
+
+    said: np.ndarray
+    confidence: np.ndarray
+    stratum: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -123,6 +89,39 @@ class Verdict:
     share: float
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """The cuts of a labeler and how they came about.
+
+    paths, verdicts : of each group of labels; texts_needed : for a closed group, an estimate of the validation texts that would open it
+    floors, cuts : float arrays of shape (n_strata,), the least confidence that audits leave and that is `auto`
+    is_right : bool array of shape (n_valid,), whether each validation text's decision is right
+    """
+
+    paths: list[CutPath]
+    verdicts: list[Verdict]
+    texts_needed: list[int | None]
+    floors: np.ndarray
+    cuts: np.ndarray
+    is_right: np.ndarray
+
+
+def outcome(free: Scored, tested: Scored, gold: np.ndarray, floors: np.ndarray, precision: float, risk: float) -> Outcome:
+    """Returns what the pool's texts without labels, the validation texts and the audits decide together.
+
+    free : the pool's texts, of which `said` is not read; tested : the validation texts, whose labels are `gold`, 0/1 of shape (n_valid, k)
+    floors : see `floors`, of shape (n_strata,)
+    """
+    is_right = right(tested.said, gold)
+    paths = plan(free.confidence, free.stratum, len(floors), len(gold), precision, risk, floors)
+    verdicts = decide(paths, tested.confidence, tested.stratum, is_right, precision, floors)
+    texts_needed = [
+        needed(path, tested.confidence, tested.stratum, is_right, precision, floors) if verdict.cut is None else None
+        for path, verdict in zip(paths, verdicts, strict=True)
+    ]
+    return Outcome(paths, verdicts, texts_needed, floors, cuts_by_stratum(verdicts, len(floors), floors), is_right)
+
+
 def plan(
     confidence: np.ndarray, stratum: np.ndarray, n_strata: int, n_valid: int, precision: float, risk: float, floors: np.ndarray | None = None
 ) -> list[CutPath]:
@@ -139,14 +138,16 @@ def plan(
         return []
     alone = [number for number in there if expected[number] >= ENOUGH * least_texts(precision, risk / len(there))]
     rest = [number for number in there if number not in alone]
-    groups = [(int(number),) for number in alone]
+    groups: list[tuple[int, ...]] = [(int(number),) for number in alone]
     # A group too small to pass would only take its part of the risk from the others.
     if rest and (not groups or expected[rest].sum() >= ENOUGH * least_texts(precision, risk / (len(groups) + 1))):
         groups.append(tuple(int(number) for number in rest))
     return [_cut_path(group, confidence, stratum, n_valid, precision, risk / len(groups), floors) for group in groups]
 
 
-def _cut_path(group, confidence, stratum, n_valid, precision, risk, floors) -> CutPath:
+def _cut_path(
+    group: tuple[int, ...], confidence: np.ndarray, stratum: np.ndarray, n_valid: int, precision: float, risk: float, floors: np.ndarray
+) -> CutPath:
     from scipy.stats import binom
 
     inside = np.isin(stratum, group) & (confidence >= floors[stratum])
@@ -198,7 +199,9 @@ def decide(
     return verdicts
 
 
-def _counts(path, confidence, stratum, is_right, floors) -> tuple[np.ndarray, np.ndarray]:
+def _counts(
+    path: CutPath, confidence: np.ndarray, stratum: np.ndarray, is_right: np.ndarray, floors: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns (texts, wrong ones among them) above each cut of a path."""
     inside = np.isin(stratum, path.strata)
     if floors is not None:
@@ -264,7 +267,7 @@ def floors(confidence: np.ndarray, stratum: np.ndarray, is_right: np.ndarray, n_
     return found
 
 
-def _loosest(confidence, is_right, precision) -> float:
+def _loosest(confidence: np.ndarray, is_right: np.ndarray, precision: float) -> float:
     """Returns the least confidence such that of the texts at or above it `precision` are right: -inf for all of them, inf for none."""
     order = np.argsort(-confidence, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(confidence[order]) != 0, True))

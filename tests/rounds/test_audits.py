@@ -11,7 +11,7 @@ import pytest
 from labelrounds.core import files, paths
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, linear
-from labelrounds.measures import gate
+from labelrounds.measures import binomial
 from labelrounds.people import init
 from labelrounds.pool.identity import text_id
 from labelrounds.rounds import audits
@@ -208,7 +208,7 @@ def test_an_audit_that_keeps_the_promise_changes_nothing_but_its_own_texts(runni
     answers = check(here, truth)
     after, report, now = decide(here)
     assert (report["newest"], report["drawn"], report["checked"], report["right"], report["kept"]) == ("01", 100, 100, 100, 1)
-    assert (report["low"], report["high"]) == tuple(round(bound, 6) for bound in gate.interval(100, 100))
+    assert (report["low"], report["high"]) == tuple(round(bound, 6) for bound in binomial.interval(100, 100))
     assert sum(found["n"] for found in report["labels"].values()) == 100
     assert {identity for identity in now if now[identity] != decisions[identity]} == set(answers)
     assert all(now[identity] == "human" for identity in answers)
