@@ -16,7 +16,7 @@ import numpy as np
 
 from labelrounds.core import params
 from labelrounds.core.task import MULTI_CLASS, Task
-from labelrounds.models import base_models, dropout, runtime, training, vocabulary
+from labelrounds.models import base_models, dropout, objectives, runtime, vocabulary
 from labelrounds.pool import reader
 
 
@@ -29,23 +29,23 @@ def main(repeats: int, batch_size: int) -> None:
     encoder = base_models.open_encoder("models/encoder/vanilla")
     texts = [row.text for row in itertools.islice(reader.stream(settings.data.pool, settings.data.text_column), 2000)]
     rows = encoder.tokenizer(texts, truncation=True, max_length=settings.model.max_length)["input_ids"]
-    collate = training.masking(encoder.tokenizer, settings.adapt.mask_probability)
+    collate = objectives.masking(encoder.tokenizer, settings.adapt.mask_probability)
     typical = sorted(rows, key=len)[len(rows) // 2 :][:batch_size]
     batch = collate(typical, 1)
     print(f"{machine.device}, bf16 {machine.bf16}, {settings.runtime.threads} threads, batch {tuple(batch['input_ids'].shape)}")
 
-    here = step(encoder, machine, training.masked_loss, batch)
+    here = step(encoder, machine, objectives.masked_loss, batch)
     full = step(encoder, machine, own_loss, batch)
     compare("vocabulary projection for masked tokens only", here, "for all tokens", full, repeats)
 
     other = "sdpa" if machine.attention == "eager" else "eager"
-    compare(f"{machine.attention} attention", here, f"{other} attention", step(encoder, machine, training.masked_loss, batch, other), repeats)
+    compare(f"{machine.attention} attention", here, f"{other} attention", step(encoder, machine, objectives.masked_loss, batch, other), repeats)
 
-    compare("dropout of ours", here, "torch's dropout", step(encoder, machine, training.masked_loss, batch, own_dropout=False), repeats)
+    compare("dropout of ours", here, "torch's dropout", step(encoder, machine, objectives.masked_loss, batch, own_dropout=False), repeats)
 
     if machine.bf16:
         slow = replace(machine, bf16=False)
-        compare("bfloat16", here, "float32", step(encoder, slow, training.masked_loss, batch), repeats)
+        compare("bfloat16", here, "float32", step(encoder, slow, objectives.masked_loss, batch), repeats)
 
     narrow, whole = (base_models.load_classifier(encoder, Task(MULTI_CLASS, ("one", "other")), machine) for _ in range(2))
     shown = {encoder.tokenizer.pad_token_id}.union(*typical, *rows[:500])
@@ -74,7 +74,7 @@ def step(
 
 def tuning(model: Any, encoder: base_models.Encoder, machine: runtime.Runtime, rows: list[list[int]]) -> Callable[[], None]:
     """Returns a function that does one step of fine-tuning a classifier with two labels."""
-    batch = training.pad([{"input_ids": row, "labels": number % 2} for number, row in enumerate(rows)], encoder.tokenizer)
+    batch = objectives.pad([{"input_ids": row, "labels": number % 2} for number, row in enumerate(rows)], encoder.tokenizer)
     return stepping(model, machine, own_loss, batch, own_dropout=True)
 
 

@@ -11,8 +11,8 @@ from labelrounds.core import files
 from labelrounds.core.params import Params
 from labelrounds.labelers import contract
 from labelrounds.models import adapters, base_models
+from labelrounds.models.objectives import pad
 from labelrounds.models.runtime import Runtime, autocast
-from labelrounds.models.training import pad
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 

@@ -10,7 +10,7 @@ from labelrounds.core.params import Finetune, Lora
 from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import scores
-from labelrounds.models import adapters, base_models, training
+from labelrounds.models import adapters, base_models, objectives, training
 from labelrounds.models.runtime import Runtime
 
 
@@ -44,7 +44,7 @@ def train(
         model,
         rows,
         np.asarray([len(row["input_ids"]) for row in rows]),
-        lambda batch, seed: training.pad(batch, encoder.tokenizer),
+        lambda batch, seed: objectives.pad(batch, encoder.tokenizer),
         classification_loss(class_weights(train.gold, finetune.class_weights, task), task),
         plan,
         folder,

@@ -22,7 +22,7 @@ from labelrounds.labelers import contract, transformer
 from labelrounds.measures import bootstrap, scores
 from labelrounds.methods import classifier
 from labelrounds.methods.jobs import Job
-from labelrounds.models import base_models, training
+from labelrounds.models import base_models, objectives, training
 from labelrounds.pool import unlabelled
 from labelrounds.pool.unlabelled import Unlabelled
 
@@ -268,9 +268,9 @@ def batches(labelled: list[dict[str, Any]], size: int, tokenizer: Any) -> Callab
     def collate(rows: list[Any], seed: int) -> dict[str, Any]:
         drawn = np.random.default_rng(seed).permutation(len(labelled))[:size]
         return {
-            "labelled": training.pad([labelled[number] for number in drawn], tokenizer),
-            "original": training.pad([row["original"] for row in rows], tokenizer),
-            "augmented": training.pad([row["augmented"] for row in rows], tokenizer),
+            "labelled": objectives.pad([labelled[number] for number in drawn], tokenizer),
+            "original": objectives.pad([row["original"] for row in rows], tokenizer),
+            "augmented": objectives.pad([row["augmented"] for row in rows], tokenizer),
         }
 
     return collate

@@ -13,8 +13,8 @@ import numpy as np
 
 from labelrounds.core.errors import UserError, at
 from labelrounds.models import base_models
+from labelrounds.models.objectives import pad
 from labelrounds.models.runtime import Runtime, autocast
-from labelrounds.models.training import pad
 from labelrounds.pool.identity import text_id
 
 # A word; where a script writes no blanks between words, each sign is one.

@@ -122,7 +122,7 @@ def adapted(place, base, encoder, task, texts, further, measured):
         kept = queue.unlike(rows, {near_duplicate_key(text) for text in measured.texts})
         build(place, base, encoder, task, (text for _, text in kept), "supervised", RANDOM, 1, params.load().seed)
         with contextlib.chdir(place):
-            with files.atomic(adapt.HELDOUT) as file:
+            with files.atomic(paths.HELDOUT) as file:
                 file.write("")
             run(adapt)
     return made

@@ -13,7 +13,7 @@ from labelrounds.core import files
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, transformer
-from labelrounds.models import base_models, runtime, training
+from labelrounds.models import base_models, objectives, runtime, training
 from tests import tiny
 
 MASKED = ("bert", "roberta", "distilbert", "electra", "modernbert", "xlm-roberta")
@@ -302,14 +302,12 @@ def test_every_kind_is_adapted_tuned_saved_and_loaded(kind: str, headless: bool,
     # The language model learns.
     model, new_head = base_models.load_language_model(encoder, machine)
     assert new_head == (headless and kind != "gpt2"), "GPT-2 has no head of its own: its output is its embedding"
-    causal = encoder.objective == base_models.CAUSAL
-    loss = training.causal_loss if causal else training.masked_loss
-    collate = training.next_token(encoder.tokenizer) if causal else training.masking(encoder.tokenizer, 0.3)
+    objective = objectives.of(encoder, 0.3)
     rows = corpus_rows(encoder)
-    batches = [collate(rows, 7)]
-    before = training.mean_loss(model, batches, loss, causal, machine)
-    train(model, rows, collate, loss, tmp_path / "adapt", machine)
-    assert training.mean_loss(model, batches, loss, causal, machine) < before
+    batches = [objective.collate(rows, 7)]
+    before = objectives.mean_loss(model, batches, objective, machine)
+    train(model, rows, objective.collate, objective.loss, tmp_path / "adapt", machine)
+    assert objectives.mean_loss(model, batches, objective, machine) < before
 
     # A classifier starts from the adapted weights, and from the base's where the language model has none (BERT's pooler).
     base_models.save_language_model(model, encoder, tmp_path / "adapted")
@@ -334,7 +332,7 @@ def test_every_kind_is_adapted_tuned_saved_and_loaded(kind: str, headless: bool,
     train(
         classifier,
         labelled,
-        lambda batch, seed: training.pad(batch, adapted.tokenizer),
+        lambda batch, seed: objectives.pad(batch, adapted.tokenizer),
         lambda model, batch: torch.nn.functional.cross_entropy(
             model(**{name: tensor for name, tensor in batch.items() if name != "labels"}).logits, batch["labels"]
         ),
@@ -384,16 +382,16 @@ def test_the_projection_of_masked_positions_alone_gives_the_loss_of_the_whole_pr
     model, _ = base_models.load_language_model(encoder, machine)
     model.eval()
     rows = corpus_rows(encoder)
-    batch = training.masking(encoder.tokenizer, 0.3)(rows, 1)
+    batch = objectives.masking(encoder.tokenizer, 0.3)(rows, 1)
     whole = model(**{name: tensor for name, tensor in batch.items() if name != "labels"}).logits
     expected = torch.nn.functional.cross_entropy(whole.flatten(0, 1), batch["labels"].flatten(), ignore_index=-100)
-    found = training.masked_loss(model, batch)
+    found = objectives.masked_loss(model, batch)
     assert abs(float(found.detach()) - float(expected.detach())) < 1e-5
     assert model(input_ids=batch["input_ids"]).logits.shape == whole.shape, "the hook stayed behind"
 
     # A batch in which nothing happens to be masked teaches nothing, and breaks nothing.
     batch["labels"] = torch.full_like(batch["labels"], -100)
-    nothing = training.masked_loss(model, batch)
+    nothing = objectives.masked_loss(model, batch)
     nothing.backward()
     assert float(nothing.detach()) == 0.0
     assert all(bool(torch.isfinite(p.grad).all()) for p in model.parameters() if p.grad is not None)
@@ -416,7 +414,7 @@ def test_a_max_length_beyond_the_models_places_is_refused_and_the_last_place_wor
                 base_models.check_length(model, places + 1)
     [row] = transformer.tokenize(["great " * 2000], encoder.tokenizer, places or 1000)
     assert len(row["input_ids"]) == (places or 1000)
-    assert model(**training.pad([row], encoder.tokenizer)).logits.shape == (1, 3)
+    assert model(**objectives.pad([row], encoder.tokenizer)).logits.shape == (1, 3)
 
 
 @pytest.mark.slow

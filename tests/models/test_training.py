@@ -9,7 +9,7 @@ import pytest
 
 from labelrounds.core import files
 from labelrounds.labelers import transformer
-from labelrounds.models import base_models, runtime, training
+from labelrounds.models import base_models, checkpoints, objectives, runtime, training
 from tests import tiny
 
 pytestmark = pytest.mark.slow
@@ -48,23 +48,23 @@ class Run:
         encoder = base_models.open_encoder(self.vanilla)
         self.model, _ = base_models.load_language_model(encoder, machine)
         rows = [row["input_ids"] for row in transformer.tokenize([text for text, _ in tiny.texts(24)], encoder.tokenizer, 32)]
-        collate = training.masking(encoder.tokenizer, 0.3)
-        batches = [collate(rows, 99)]
+        objective = objectives.of(encoder, 0.3)
+        batches = [objective.collate(rows, 99)]
 
         def loss(model: Any, batch: dict[str, Any]) -> Any:
             if self.calls == self.kill_at:
                 raise Killed
             self.calls += 1
-            found = training.masked_loss(model, batch)
+            found = objective.loss(model, batch)
             self.losses.append(float(found.detach()))
             return found
 
         def score(model: Any) -> float:
-            return -training.mean_loss(model, batches, training.masked_loss, False, machine)
+            return -objectives.mean_loss(model, batches, objective, machine)
 
         lengths = np.asarray([len(row) for row in rows])
         return training.fit(
-            self.model, rows, lengths, collate, loss, self.plan, self.folder, machine, checkpoint_seconds, "test", self.score or score
+            self.model, rows, lengths, objective.collate, loss, self.plan, self.folder, machine, checkpoint_seconds, "test", self.score or score
         )
 
     def killed(self, at: int) -> None:
@@ -79,8 +79,8 @@ class Run:
         """The best weights and the history. safetensors writes the names of tied weights in any order: so not the file's bytes."""
         from safetensors.numpy import load_file
 
-        weights = {name: tensor.tobytes() for name, tensor in load_file(str(self.folder / training.BEST)).items()}
-        return weights, (self.folder / training.HISTORY).read_text()
+        weights = {name: tensor.tobytes() for name, tensor in load_file(str(self.folder / checkpoints.BEST)).items()}
+        return weights, (self.folder / checkpoints.HISTORY).read_text()
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_two_runs_give_the_same_bytes_and_checkpoints_change_none(vanilla: Path,
     assert again.losses == undisturbed.losses and len(again.losses) == 3 * STEPS
     assert [epoch.number for epoch in epochs] == [1, 2, 3]
     assert epochs[-1].score > epochs[0].score, "it learns"
-    assert {path.name for path in tmp_path.iterdir()} == {training.BEST, training.HISTORY}, "no checkpoint outlives its run"
+    assert {path.name for path in tmp_path.iterdir()} == {checkpoints.BEST, checkpoints.HISTORY}, "no checkpoint outlives its run"
 
 
 @pytest.mark.parametrize("step", [0, 1, STEPS - 1, STEPS, STEPS + 1, 2 * STEPS, 3 * STEPS - 1])
@@ -154,7 +154,7 @@ def test_a_run_killed_between_two_files_of_an_epochs_end_goes_on_to_the_same_byt
         if "history" in where:
             patch.setattr(files, "write_json", dying(files.write_json, epoch, before=False))
         else:
-            patch.setattr(training, "_save_weights", dying(training._save_weights, epoch, before="before" in where))
+            patch.setattr(checkpoints, "save_weights", dying(checkpoints.save_weights, epoch, before="before" in where))
         with pytest.raises(Killed):
             run.fit()
     run.fit()
@@ -235,64 +235,11 @@ def test_without_a_score_the_last_step_is_kept_and_steps_cap_the_run(vanilla: Pa
 
     def loss(model: Any, batch: dict[str, Any]) -> Any:
         taken.append(model.base_model.embeddings.word_embeddings.weight.detach().clone())
-        return training.masked_loss(model, batch)
+        return objectives.masked_loss(model, batch)
 
     plan = training.Plan(1, 1e-2, 4, steps=8)
     epochs = training.fit(
-        model, rows, np.asarray([len(row) for row in rows]), training.masking(encoder.tokenizer, 0.3), loss, plan, tmp_path, machine, NEVER, "test"
+        model, rows, np.asarray([len(row) for row in rows]), objectives.masking(encoder.tokenizer, 0.3), loss, plan, tmp_path, machine, NEVER, "test"
     )
     assert epochs == [] and len(taken) == 8, "steps cap the run whatever the epochs say"
     assert not np.array_equal(model.base_model.embeddings.word_embeddings.weight.detach().numpy(), taken[-1].numpy())
-
-
-# Masks
-
-
-@pytest.fixture(scope="module")
-def masks(vanilla: Path) -> tuple[Any, list[list[int]], Callable[..., dict[str, Any]]]:
-    """(tokenizer, 400 tokenised texts, the collate of masks at 30 %)."""
-    runtime.start(1, 1, "fp32")
-    tokenizer = base_models.load_tokenizer(vanilla)
-    rows = [row["input_ids"] for row in transformer.tokenize([text for text, _ in tiny.texts(400)], tokenizer, 32)]
-    return tokenizer, rows, training.masking(tokenizer, 0.3)
-
-
-def test_special_tokens_and_padding_are_never_guessed(masks: Any) -> None:
-    tokenizer, rows, collate = masks
-    batch = collate(rows, 1)
-    original = training.pad([{"input_ids": row, "attention_mask": [1] * len(row)} for row in rows], tokenizer)["input_ids"]
-    special = np.isin(original.numpy(), tokenizer.all_special_ids)
-    assert special.any() and (batch["labels"].numpy()[special] == -100).all()
-    assert (batch["input_ids"].numpy()[special] == original.numpy()[special]).all(), "they are not replaced either"
-    guessed = batch["labels"].numpy() != -100
-    assert (batch["labels"].numpy()[guessed] == original.numpy()[guessed]).all(), "the token to guess is the one that was there"
-
-
-def test_the_share_of_masks_is_the_one_asked_for_and_four_of_five_become_the_mask_token(masks: Any) -> None:
-    tokenizer, rows, collate = masks
-    batch = collate(rows, 2)
-    plain = ~np.isin(batch["labels"].numpy(), [-100]) | (
-        (batch["attention_mask"].numpy() == 1) & ~np.isin(batch["input_ids"].numpy(), tokenizer.all_special_ids)
-    )
-    guessed = batch["labels"].numpy() != -100
-    assert abs(guessed.sum() / plain.sum() - 0.3) < 0.03
-    masked = batch["input_ids"].numpy()[guessed] == tokenizer.mask_token_id
-    assert abs(masked.mean() - 0.8) < 0.05
-
-
-def test_the_same_seed_draws_the_same_masks_and_every_epoch_draws_its_own(masks: Any) -> None:
-    _, rows, collate = masks
-    seeds = [training.batch_seed(13, epoch, 1) for epoch in range(3)]
-    assert len(set(seeds)) == 3
-    drawn = [collate(rows[:32], seed)["labels"].numpy() for seed in seeds]
-    assert (collate(rows[:32], seeds[0])["labels"].numpy() == drawn[0]).all(), "whatever was drawn in between"
-    assert not any((one == other).all() for number, one in enumerate(drawn) for other in drawn[:number])
-
-
-def test_a_causal_batch_guesses_every_token_but_padding(tmp_path: Path) -> None:
-    tiny.tokenizer("gpt2").save_pretrained(tmp_path)
-    tokenizer = base_models.load_tokenizer(tmp_path)
-    end = tokenizer.eos_token_id
-    batch = training.next_token(tokenizer)([[5, 6, 7, end], [8, 9]], 0)
-    guessed = [[token for token in row if token != training.IGNORED] for row in batch["labels"].tolist()]
-    assert guessed == [[5, 6, 7, end], [8, 9]], "an end token that stands there is no padding"

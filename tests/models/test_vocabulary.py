@@ -10,7 +10,7 @@ import pytest
 from labelrounds.core.task import Task
 from labelrounds.labelers import transformer
 from labelrounds.methods import classifier
-from labelrounds.models import base_models, runtime, training, vocabulary
+from labelrounds.models import base_models, objectives, runtime, training, vocabulary
 from tests import tiny
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ def train(load: Callable[..., Any], folder: Path, narrow: bool, kill_at: int | N
         model,
         rows,
         np.asarray([len(row["input_ids"]) for row in rows]),
-        lambda batch, seed: training.pad(batch, encoder.tokenizer),
+        lambda batch, seed: objectives.pad(batch, encoder.tokenizer),
         loss,
         training.Plan(epochs=2, learning_rate=1e-3, batch_size=4),
         folder,

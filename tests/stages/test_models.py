@@ -13,9 +13,9 @@ import click.testing
 import numpy as np
 import pytest
 
-from labelrounds.core import files, params, tables
+from labelrounds.core import files, params, paths, tables
 from labelrounds.labelers import linear
-from labelrounds.models import base_models, runtime, training
+from labelrounds.models import base_models, corpus, objectives, runtime
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.rounds import record
 from tests import tiny
@@ -520,7 +520,7 @@ def test_a_base_without_a_head_gets_one_and_a_killed_adapt_gives_the_same_bytes(
     before = {name: files.folder_digests(project.folder / name) for name in ("models/encoder/adapted", "metrics")}
     shutil.rmtree(project.folder / "models/encoder/adapted")
     # Killed in the head's training, in the whole model's, and when all that is left to do is to save.
-    for module, name, at in ((training, "masked_loss", 9), (training, "masked_loss", 26), (base_models, "save_language_model", 1)):
+    for module, name, at in ((objectives, "masked_loss", 9), (objectives, "masked_loss", 26), (base_models, "save_language_model", 1)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, name, dying(getattr(module, name), at))
             with pytest.raises(Killed):
@@ -544,17 +544,15 @@ def test_a_decoder_goes_all_the_way_for_multi_label(project: Project, tmp_path: 
 
 @pytest.mark.slow
 def test_the_corpus_to_adapt_to_holds_every_text_once_and_nothing_that_is_held_out(tuned: Project, tmp_path: Path) -> None:
-    from stages import adapt
-
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tuned.folder)
         settings = params.load()
         runtime.start(settings.seed, 1, "fp32")
-        encoder = base_models.open_encoder(adapt.VANILLA)
-        sides = adapt.corpus(settings, encoder, tmp_path)
-        heldout = set(Path(adapt.HELDOUT).read_text().split())
+        encoder = base_models.open_encoder(paths.VANILLA)
+        found_texts = corpus.read(settings.data, encoder, settings.model.max_length, settings.adapt.valid, tmp_path)
+        heldout = set(paths.HELDOUT.read_text().split())
         texts = list(dict.fromkeys(row.cells["text"] for row in tables.rows(settings.data.pool)))
-    found = [[tuple(row["input_ids"]) for row in side] for side in sides]
+    found = [[tuple(row["input_ids"]) for row in side] for side in (found_texts.train, found_texts.valid)]
 
     def pieces(text: str) -> list[tuple[int, ...]]:
         encoded = encoder.tokenizer([text], truncation=True, max_length=settings.model.max_length, return_overflowing_tokens=True)
@@ -568,7 +566,7 @@ def test_the_corpus_to_adapt_to_holds_every_text_once_and_nothing_that_is_held_o
     assert not {piece for text in held for piece in pieces(text)} & {*found[0], *found[1]}
     assert sorted(piece for text in kept for piece in pieces(text)) == sorted([*found[0], *found[1]])
     assert len(max((pieces(text) for text in kept), key=len)) > 1, "a long text is read in pieces, to its end"
-    valid = {near_duplicate_key(text) for text in kept if adapt.is_valid(text, settings)}
+    valid = {near_duplicate_key(text) for text in kept if corpus.is_valid(text, settings.adapt.valid)}
     sides_of = [{near_duplicate_key(text) for text in kept if set(pieces(text)) <= set(side)} for side in found]
     assert sides_of[1] == valid and not sides_of[0] & valid, "near-duplicates measure together or train together"
 
