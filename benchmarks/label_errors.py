@@ -8,7 +8,6 @@ size would have.
 """
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -42,7 +41,7 @@ def main(seeds: int, share: float, texts: int | None, folds: int, probe: bool) -
         flipped = flip(clean, share, seed)
         wrong = (flipped.gold != clean.gold).any(axis=1)
         for judge, shares in found.items():
-            asked = replace(settings, suspects=replace(settings.suspects, judge=judge, folds=folds))
+            asked = settings.model_copy(update={"suspects": settings.suspects.model_copy(update={"judge": judge, "folds": folds})})
             with tempfile.TemporaryDirectory() as folder:
                 probabilities = suspects.out_of_fold(flipped, valid, encoder, asked, task, Path(folder))
             judged = label_errors.judge(flipped.gold, probabilities, task.multi_label)

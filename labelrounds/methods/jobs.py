@@ -3,13 +3,13 @@
 A method is one module of this folder, found by its name (`zero-shot` is zero_shot.py), with
 
     NEEDS       what it reads, of `labels`, `encoder`, `unlabelled` and `finetune` (the section of that name)
-    Settings    a dataclass of its own section in params.yaml, which has the method's name
+    Settings    a params.Section: its own section in params.yaml, which has the method's name
     make(job)   writes the labeler's folder and returns a line that says how it went
 
 Whatever a method does must be a function of the job and its seed, and go on from `job.folder` after a kill.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ from labelrounds.models import base_models, runtime
 from labelrounds.models.runtime import Runtime
 
 LABELS, ENCODER, UNLABELLED, FINETUNE = "labels", "encoder", "unlabelled", "finetune"
-Section = TypeVar("Section")
+Section = TypeVar("Section", bound=params.Section)
 
 
 def method_of(recipe: params.Recipe) -> ModuleType:
@@ -37,8 +37,8 @@ def needs(recipe: params.Recipe) -> frozenset[str]:
 
 def reads(recipe: params.Recipe, settings: params.Params) -> dict[str, Any]:
     """Returns {section: its values} of params.yaml on which the labeler depends; a mistake in them is a UserError with its line."""
-    own = {recipe.method: asdict(settings.section(recipe.method, method_of(recipe).Settings))}
-    return own | ({FINETUNE: asdict(settings.finetune_of(recipe))} if FINETUNE in needs(recipe) else {})
+    own = {recipe.method: settings.section(recipe.method, method_of(recipe).Settings).model_dump()}
+    return own | ({FINETUNE: settings.finetune_of(recipe).model_dump()} if FINETUNE in needs(recipe) else {})
 
 
 @dataclass(frozen=True)

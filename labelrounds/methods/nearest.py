@@ -4,8 +4,8 @@ How many neighbours vote is chosen on validation by macro-F1, the smaller number
 """
 
 import dataclasses
-from dataclasses import dataclass
 
+from labelrounds.core.params import Numbers, Section
 from labelrounds.core.task import indicator
 from labelrounds.labelers import contract, nearest, vectors
 from labelrounds.measures import scores
@@ -15,11 +15,10 @@ from labelrounds.models import base_models
 NEEDS = ("labels", "encoder")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Section):
     """neighbours : the numbers to choose from"""
 
-    neighbours: tuple[int, ...]
+    neighbours: Numbers
 
 
 def make(job: Job) -> str:

@@ -9,12 +9,13 @@ import importlib.util
 import io
 import logging
 import shutil
-from dataclasses import dataclass
 from typing import Any
+
+from pydantic import Field
 
 from labelrounds.core.errors import UserError
 from labelrounds.core.examples import Examples
-from labelrounds.core.params import knob
+from labelrounds.core.params import Count, Section, Share
 from labelrounds.labelers import linear, linear_probe, vectors
 from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
@@ -22,14 +23,13 @@ from labelrounds.models import base_models
 NEEDS = ("labels", "encoder")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Section):
     """steps : batches of pairs; batch_size : pairs; inverse_regularization : C of the logistic regression on top"""
 
-    steps: int = knob(low=1)
-    batch_size: int = knob(low=1)
-    learning_rate: float = knob(low=0, high=1)
-    inverse_regularization: float = knob(low=1e-6, high=1e6)
+    steps: Count
+    batch_size: Count
+    learning_rate: Share
+    inverse_regularization: float = Field(ge=1e-6, le=1e6)
 
 
 def make(job: Job) -> str:

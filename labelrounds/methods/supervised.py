@@ -1,7 +1,6 @@
 """Supervised fine-tuning: the encoder and a new head learn from the labelled texts; the best epoch on validation is kept."""
 
-from dataclasses import dataclass
-
+from labelrounds.core.params import Section
 from labelrounds.methods import classifier
 from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models
@@ -9,8 +8,7 @@ from labelrounds.models import base_models
 NEEDS = ("labels", "encoder", "finetune")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Section):
     """No knob of its own: all that fine-tuning reads stands in the section `finetune`."""
 
 

@@ -1,19 +1,18 @@
 """TF-IDF of words and characters with logistic regression: the baseline, which a transformer must beat."""
 
-from dataclasses import dataclass
+from pydantic import Field
 
-from labelrounds.core.params import knob
+from labelrounds.core.params import Section
 from labelrounds.labelers import linear
 from labelrounds.methods.jobs import Job
 
 NEEDS = ("labels",)
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Section):
     """inverse_regularization : C of the logistic regression"""
 
-    inverse_regularization: float = knob(low=1e-6, high=1e6)
+    inverse_regularization: float = Field(ge=1e-6, le=1e6)
 
 
 def make(job: Job) -> str:

@@ -10,13 +10,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from labelrounds.core import files, paths
 from labelrounds.core.examples import Examples
-from labelrounds.core.params import knob
+from labelrounds.core.params import Amount, Count, Section, Share
 from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import bootstrap, scores
@@ -34,8 +35,7 @@ WATCHED = 500  # texts on which the guard counts the predictions
 SHARES = "shares.json"
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Section):
     """How consistency is trained.
 
     epochs : passes over the texts without labels; batch_size : of these, per step; weight : of the consistency beside the loss
@@ -43,13 +43,13 @@ class Settings:
     temperature : below 1 sharpens what the copy must agree with; guard : see `swallowing`
     """
 
-    epochs: int = knob(low=1)
-    batch_size: int = knob(low=1)
-    weight: float = knob(low=0)
-    annealing: str = knob(one_of=SCHEDULES)
-    confidence: float = knob(low=0, high=1)
-    temperature: float = knob(low=0.01, high=1)
-    guard: float = knob(low=0, high=1)
+    epochs: Count
+    batch_size: Count
+    weight: Amount
+    annealing: Literal["none", "linear", "exp", "log"]
+    confidence: Share
+    temperature: float = Field(ge=0.01, le=1)
+    guard: Share
 
 
 def make(job: Job) -> str:

@@ -6,13 +6,14 @@ arithmetic takes arrays and needs no torch; every draw is seeded from (seed, ite
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from labelrounds.core import files, paths
 from labelrounds.core.examples import Examples
-from labelrounds.core.params import knob
+from labelrounds.core.params import Count, Section
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import bootstrap, scores
 from labelrounds.methods import classifier
@@ -27,8 +28,7 @@ SMALLEST_VARIANCE = 1e-6  # below this, bfloat16 and fp32 would tell other stori
 PASSES_AT_ONCE = 64  # texts per batch of a pass
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Section):
     """How students learn.
 
     iterations : students, each taught by the model before it; sample : texts without labels that an iteration looks at
@@ -36,11 +36,11 @@ class Settings:
     draw : `easy` prefers texts on which the passes agree, `hard` those on which they differ
     """
 
-    iterations: int = knob(low=1)
-    sample: int = knob(low=1)
-    passes: int = knob(low=2)
-    per_label: int = knob(low=1)
-    draw: str = knob(one_of=(EASY, HARD))
+    iterations: Count
+    sample: Count
+    passes: int = Field(ge=2)
+    per_label: Count
+    draw: Literal["easy", "hard"]
 
 
 def make(job: Job) -> str:

@@ -6,11 +6,10 @@ exp(scale * cosine) as in the training of sentence encoders (Reimers and Gurevyc
 texts, they calibrate the scores.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
+from pydantic import Field
 
-from labelrounds.core.params import knob
+from labelrounds.core.params import Section
 from labelrounds.core.task import Task
 from labelrounds.labelers import linear_probe, nli, vectors
 from labelrounds.methods.jobs import Job
@@ -20,11 +19,10 @@ NEEDS = ("encoder",)
 ELSE = "Something else."
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Section):
     """scale : what similarities are multiplied by before the softmax"""
 
-    scale: float = knob(low=0.01, high=1000)
+    scale: float = Field(ge=0.01, le=1000)
 
 
 def make(job: Job) -> str:

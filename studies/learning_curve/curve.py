@@ -190,7 +190,7 @@ def computed(name, wanted, settings, folder):
 
 def compute(name, point, code, settings, folder):
     """Returns the point: a labeler learnt from these texts with this seed, and what it answers on the test set."""
-    seeded = dataclasses.replace(settings, seed=point.seed)
+    seeded = settings.model_copy(update={"seed": point.seed})
     task, work = settings.labelled_task(), folder / point.key
     train = work / "train.csv"
     rows = ([row.cells[column] for column in ("id", "text", task.column)] for row in tables.rows(paths.TRAIN) if row.cells["id"] in point.ids)

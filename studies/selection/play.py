@@ -17,7 +17,7 @@ from statistics import mean, stdev
 import click
 from tqdm import tqdm
 
-from labelrounds.core import examples, files, params, paths, screen, tables
+from labelrounds.core import examples, files, params, paths, registry, screen, tables
 from labelrounds.core.errors import Command, UserError, at
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task, indicator
 from labelrounds.labelers import contract
@@ -56,8 +56,8 @@ def main(folder, gold, test, further, encoder, recipe, strategies, first, size, 
     encoder = (encoder or Path("models/encoder/vanilla")).resolve()
     chosen = list(dict.fromkeys([RANDOM, *strategies.split(",")]))
     for name in chosen:
-        if name not in params.STRATEGIES:
-            raise UserError(f'there is no strategy "{name}". Expected one of: {", ".join(params.STRATEGIES)}.')
+        if name not in (known := registry.names(registry.STRATEGIES)):
+            raise UserError(f'there is no strategy "{name}". Expected one of: {", ".join(known)}.')
     known, task = read_gold(gold)
     measured = read_test(test, task)
     texts = askable(known, {near_duplicate_key(text) for text in measured.texts})

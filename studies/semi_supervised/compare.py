@@ -8,11 +8,10 @@ The test texts are scored once per model. Every result is a file under studies/s
 came from, so a run that was ended goes on where it was; at the end the table is printed from these files.
 """
 
-import dataclasses
 import json
 import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -53,8 +52,8 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
     task = replace(settings.labelled_task(), type="multi-class", labels=tuple(labels))
     used = {
         "per_label": per_label,
-        "finetune": asdict(settings.finetune),
-        **{name: asdict(settings.section(name, method.Settings)) for name, method in (("ust", ust), ("uda", uda))},
+        "finetune": settings.finetune.model_dump(),
+        **{name: settings.section(name, method.Settings).model_dump() for name, method in (("ust", ust), ("uda", uda))},
     }
     opened = base_models.open_encoder(encoder)
     measured = read(test, task)
@@ -82,8 +81,8 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
                 model, epochs_run = classifier.train(opened, card, drawn, chooses, settings.finetune, folder, machine, seconds, title)
                 told = {"valid": ust.best_score(epochs_run), "epochs": len(epochs_run)}
             else:
-                recipe = params.Recipe("", method)
-                job = jobs.Job(title, recipe, dataclasses.replace(settings, seed=seed), train, valid or train, folder, folder / "made")
+                recipe = params.Recipe(encoder="", method=method)
+                job = jobs.Job(title, recipe, settings.model_copy(update={"seed": seed}), train, valid or train, folder, folder / "made")
                 share(begun, folder / ("teacher" if method == "ust" else "supervised"))
                 learner = ust if method == "ust" else uda
                 model, found = learner.learn(job, opened, card, drawn, chooses, pool)

@@ -2,15 +2,25 @@
 
 import json
 import re
+import tempfile
+from contextlib import chdir
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from dvc.utils.serialize import parse_yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
-from labelrounds.core import params
+from labelrounds.core import params, registry
 from labelrounds.core.errors import UserError
+from labelrounds.core.params import source
 from labelrounds.core.task import Task
+from labelrounds.methods import jobs
 from tests.conftest import ROOT
-from tests.small import LABELS, SmallProject, project
+from tests.small import FEWER, LABELS, SmallProject, project
 
 
 @pytest.fixture
@@ -78,7 +88,7 @@ def test_a_missing_key_is_an_error_that_says_what_it_takes(here: SmallProject) -
 
 def test_a_missing_section_is_an_error(here: SmallProject) -> None:
     here.write("params.yaml", "task: {type: multi-class, labels: [a, b]}\n")
-    assert error() == 'params.yaml:1: the key "seed" is missing. Expected a whole number from 0 to 2.14748e+09.'
+    assert error() == 'params.yaml:1: the key "seed" is missing. Expected a whole number from 0 to 2147483647.'
 
 
 @pytest.mark.parametrize(
@@ -95,6 +105,26 @@ def test_a_missing_section_is_an_error(here: SmallProject) -> None:
         ("valid:", "valid: 20%", 'split.valid is the text "20%"; expected a number from 0 to 1'),
         ("valid:", "valid: .nan", "split.valid is the float nan; expected a number from 0 to 1"),
         ("test:", "test: 50", "split.test is the int 50; expected a number from 0 to 1"),
+        ("test:", "test: true", "split.test is the bool True; expected a number from 0 to 1"),
+        ("test:", f"test: 1{'0' * 400}", "split.test is the int 1000"),
+        ("max_length:", "max_length: 7", "model.max_length is the int 7; expected a whole number from 8 to 1000000."),
+        ("texts:", "texts: yes", 'report.texts is the text "yes"; expected true or false.'),
+        ("checkpoint_seconds:", "checkpoint_seconds: -1", "runtime.checkpoint_seconds is the int -1; expected a number, 0 or more."),
+        ("salt:", "salt: 2024-01-31", "split.salt is the date 2024-01-31; expected text (in quotes if it looks like a number)"),
+        ("bases:", "bases: {01: x}", "the key 1 is the int 1; expected text. Put it in quotes."),
+        ("sizes:", "sizes: 50", "learning_curve.sizes is the int 50; expected a list of whole numbers such as [50, 100]"),
+        ("only:", "only: {ust: [100, -1]}", "learning_curve.only.ust holds the int -1; expected whole numbers, 0 or more."),
+        ("labels:", "labels: [good, ~]", 'task.labels holds an empty item; expected text. Put it in quotes: "~".'),
+        ("labels:", "labels: [good, 2024-01-31]", 'task.labels holds the date 2024-01-31; expected text. Put it in quotes: "2024-01-31".'),
+        ("labels:", "labels: [good, [bad]]", "task.labels holds a list; expected text."),
+        ("vanilla: {", "vanilla: {encoder: vanilla, method: superwised}", 'recipes.vanilla.method is "superwised". Did you mean "supervised"?'),
+        ("vanilla: {", "vanilla: {encoder: vanilla}", 'the key "recipes.vanilla.method" is missing. Expected one of: nearest, setfit'),
+        ("vanilla: {", "vanilla: supervised", 'recipes.vanilla is the text "supervised"; expected a section of'),
+        (
+            "vanilla: {",
+            "vanilla: {encoder: vanilla, method: tfidf, finetune: {epochs: 0}}",
+            "recipes.vanilla.finetune.epochs is the int 0; expected a",
+        ),
         ("salt:", "salt: 13", "split.salt is the int 13; expected text (in quotes if it looks like a number)"),
         ("holdout_rounds:", 'holdout_rounds: "01"', 'split.holdout_rounds is the text "01"; expected a list of texts'),
         ("type:", "type: multiclass", 'task.type is "multiclass". Did you mean "multi-class"?'),
@@ -115,6 +145,30 @@ def test_a_value_of_the_wrong_kind_is_an_error_with_its_line(here: SmallProject,
 def test_a_round_named_by_a_bare_number_is_asked_for_as_it_was_written(here: SmallProject) -> None:
     replace(here, "holdout_rounds:", "holdout_rounds: [01]")
     assert 'Put it in quotes: "01".' in error()
+
+
+def test_an_item_of_a_list_has_a_line_of_its_own(here: SmallProject) -> None:
+    number = replace(here, "holdout_rounds:", "holdout_rounds:\n    - '01'\n    # the second\n    - 02")
+    assert error() == f'params.yaml:{number + 3}: split.holdout_rounds holds the int 2; expected text. Put it in quotes: "02".'
+    replace(here, "- 02", "- '02'")
+    number = replace(here, "labels:", "labels:\n    - good\n    - bad\n    - good")
+    assert error().startswith(f'params.yaml:{number + 3}: the label "good" is listed twice')
+
+
+def test_what_is_merged_into_a_section_has_the_line_where_it_was_typed(here: SmallProject) -> None:
+    number = replace(here, "stop:", "stop:\n  <<:\n    gain: 2")
+    assert params.load().stop.gain < 1, "what stands in the section itself goes before"
+    replace(here, "gain: 0.01", "")
+    assert error() == f"params.yaml:{number + 2}: stop.gain is the int 2; expected a number from 0 to 1."
+
+
+def test_a_recipes_own_values_are_checked_together_with_those_that_it_inherits(here: SmallProject) -> None:
+    replace(here, "epochs: 4", "epochs: 0")
+    assert error().startswith(f"params.yaml:{line(here, 'epochs: 0')}: finetune.epochs is the int 0"), "once, where it was typed"
+    replace(here, "epochs: 0", "epochs: 4")
+    replace(here, "vanilla: {", "vanilla: {encoder: vanilla, method: supervised, finetune: {epochs: 9}}")
+    found = params.load()
+    assert found.recipes["vanilla"].finetune == found.finetune.model_copy(update={"epochs": 9})
 
 
 def test_a_section_that_is_no_section_is_an_error(here: SmallProject) -> None:
@@ -269,3 +323,121 @@ def test_a_description_of_a_label_that_is_not_there_is_named(here: SmallProject)
 def test_sizes_of_the_learning_curve_are_whole_numbers(here: SmallProject) -> None:
     here.params(learning_curve__sizes=[50, "all"])
     assert 'learning_curve.sizes holds the text "all"; expected whole numbers' in error()
+
+
+# A method's own section
+
+
+@pytest.mark.parametrize("name", registry.names(registry.METHODS))
+def test_a_mistake_in_a_methods_own_section_is_found_before_the_method_begins(here: SmallProject, name: str) -> None:
+    begin = re.sub(rf"(?m)^{name}:.*\n(  .*\n)*", "", here.read("params.yaml"))
+
+    def told(section: dict[str, Any] | None) -> str:
+        """Returns the error for a project with this section, its line counted from that of the section."""
+        lines = (
+            [] if section is None else [f"{name}:{'' if section else ' {}'}", *(f"  {key}: {json.dumps(value)}" for key, value in section.items())]
+        )
+        here.write("params.yaml", begin + "\n".join(lines))
+        settings = params.load()
+        with pytest.raises(UserError) as caught:
+            jobs.reads(params.Recipe(encoder="vanilla", method=name), settings)
+        return re.sub(r":(\d+):", lambda found: f"+{int(found[1]) - begin.count(chr(10)) - 1}:", caught.value.message, count=1)
+
+    assert told(None).startswith(f"params.yaml: there is no section `{name}`, which the method {name} reads.")
+    sound = parse_yaml((ROOT / "params.yaml").read_text(encoding="utf-8"), "params.yaml")[name]
+    assert told({**sound, "iteration": 2}).startswith(f'params.yaml+{len(sound) + 1}: unknown key "{name}.iteration".')
+    for number, key in enumerate(sound, 1):
+        assert told({**sound, key: {}}).startswith(f"params.yaml+{number}: {name}.{key} is a section; expected ")
+        assert told({other: sound[other] for other in sound if other != key}).startswith(f'params.yaml+0: the key "{name}.{key}" is missing.')
+
+
+def test_a_mistyped_key_of_a_method_is_guessed(here: SmallProject) -> None:
+    number = replace(here, "iterations:", "iteration: 2")
+    settings = params.load()
+    with pytest.raises(UserError, match=rf'^params\.yaml:{number}: unknown key "ust\.iteration"\. Did you mean "iterations"\?'):
+        jobs.reads(settings.further["ust"], settings)
+
+
+# Properties
+
+
+def values(wanted: dict[str, Any], named: dict[str, Any]) -> st.SearchStrategy:
+    """Returns a strategy of the values that a JSON schema allows. named : the schemas that it refers to"""
+    if "anyOf" in wanted:
+        return st.one_of(*(values(one, named) for one in wanted["anyOf"]))
+    if "enum" in wanted:
+        return st.sampled_from(wanted["enum"])
+    low, high = wanted.get("minimum"), wanted.get("maximum")
+    match wanted.get("type"):
+        case None:
+            return values(named[wanted["$ref"].rpartition("/")[2]], named)
+        case "array":
+            return st.lists(values(wanted["items"], named), max_size=4)
+        case "object" if "properties" in wanted:
+            return st.fixed_dictionaries({name: values(inner, named) for name, inner in wanted["properties"].items()})
+        case "object":
+            return st.dictionaries(st.text("abc", min_size=1), values(wanted["additionalProperties"], named), max_size=3)
+        case kind:
+            plain = {
+                "null": st.none(),
+                "boolean": st.booleans(),
+                "integer": st.integers(low, high),
+                "number": st.floats(low, high, allow_nan=False),
+                "string": st.text(st.characters(categories=["L", "N", "P", "Zs"])),
+            }
+            return plain[kind]
+
+
+WHOLE = params.Params.model_json_schema()
+# Those that no rule ties to another.
+FREE = ("seed", "runtime", "model", "data", "adapt", "finetune", "predict", "select", "agreement", "stop", "suspects", "report", "learning_curve")
+
+
+@FEWER
+@given(st.fixed_dictionaries({name: values(WHOLE["properties"][name], WHOLE["$defs"]) for name in FREE}))
+def test_what_is_written_is_read_again(drawn: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        known = {**sound().model_dump(mode="json"), **drawn}
+        with open("params.yaml", "w", encoding="utf-8") as file:
+            YAML(typ="safe", pure=True).dump(known, file)
+        found, again = params.load(), params.load()
+    assert found.model_dump(mode="json") == known
+    assert found == again and repr(found) == repr(again), "scratch folders are named by it"
+
+
+@cache
+def sound() -> params.Params:
+    return params.load(ROOT / "params.yaml")
+
+
+@FEWER
+@given(
+    st.sampled_from(
+        [(section, key) for section in FREE[1:] for key in WHOLE["$defs"][WHOLE["properties"][section]["$ref"].rpartition("/")[2]]["properties"]]
+    )
+)
+def test_a_mistake_anywhere_is_told_with_its_line(place: tuple[str, str]) -> None:
+    section, key = place
+    known = sound().model_dump(mode="json")
+    content = "".join(f"{name}: {json.dumps(value)}\n" for name, value in known.items() if name != section)
+    own = {name: json.dumps(value) for name, value in known[section].items()}
+
+    def told(own: dict[str, str]) -> str:
+        """Returns the error for a project with these lines in the section, which begins at line 1."""
+        with tempfile.TemporaryDirectory() as folder, chdir(folder):
+            Path("params.yaml").write_text(f"{section}:\n" + "".join(f"  {name}: {value}\n" for name, value in own.items()) + content)
+            return error()
+
+    number = list(own).index(key) + 2
+    assert re.match(rf"params\.yaml:{number}: {section}\.{key} (is|holds) .*; expected ", told({**own, key: "[[]]"}))
+    misspelt = told({f"{key}x" if name == key else name: value for name, value in own.items()})
+    assert misspelt.startswith(f'params.yaml:{number}: unknown key "{section}.{key}x". Did you mean "{key}"?'), "rather than that one is missing"
+
+
+@pytest.mark.parametrize(
+    "typed", ["yes", "on", "01", "0o17", "0x1F", "1e3", "1_000", ".5", "1:30", "~", "", "2024-01-31", "!!str 3", ".inf", "null", "True"]
+)
+def test_a_value_is_read_as_dvc_reads_it(here: SmallProject, typed: str) -> None:
+    content = f"a: {typed}\nb: [{typed or '~'}]\n"
+    here.write("params.yaml", content)
+    assert source.read().value == parse_yaml(content, "params.yaml")

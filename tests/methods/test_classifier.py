@@ -33,7 +33,9 @@ def test_rare_labels_count_more_for_one_label_per_text_and_get_their_own_thresho
 def test_few_labels_train_for_as_many_steps_as_are_asked_for_and_many_labels_no_longer_than_before(
     n: int, epochs: int, batch: int, least: int
 ) -> None:
-    plan = Finetune(epochs, 2, 1e-4, batch, 0.1, 0.01, "auto", least)
+    plan = Finetune(
+        epochs=epochs, patience=2, learning_rate=1e-4, batch_size=batch, warmup=0.1, weight_decay=0.01, class_weights="auto", min_steps=least
+    )
     often = classifier.repeats(n, plan)
     once = epochs * math.ceil(n / batch)
     assert often == 1 if once >= least else (often - 1) * once < least <= often * once

@@ -111,7 +111,7 @@ def job_of(here: SmallProject, encoder: str, method: str, n: int = 0, multi_labe
     for name, part in (("train", rows[:cut]), ("valid", rows[cut:])):
         here.table(f"{name}.csv", ["id", "text", task.column], ((str(i), text, task.spell(labels)) for i, (text, labels) in enumerate(part)))
     settings = params.load()
-    recipe = params.Recipe(encoder, method)
+    recipe = params.Recipe(encoder=encoder, method=method)
     return jobs.Job(method, recipe, settings, Path("train.csv"), Path("valid.csv"), Path("scratch"), Path("made") / method)
 
 
@@ -164,9 +164,8 @@ def test_inference_gives_what_the_zero_shot_pipeline_of_transformers_gives(here:
     texts = [text for text, _ in tiny.texts(6)]
     for multi_label in (False, True):
         job = job_of(here, "nli", "zero-shot", 0, multi_label)
-        jobs.make_labeler(
-            dataclasses.replace(job, settings=dataclasses.replace(job.settings, task=dataclasses.replace(job.settings.task, descriptions={})))
-        )
+        bare = job.settings.task.model_copy(update={"descriptions": {}})
+        jobs.make_labeler(dataclasses.replace(job, settings=job.settings.model_copy(update={"task": bare})))
         found = contract.load(job.out, job.machine).scores(texts, 8)
         judge = pipeline("zero-shot-classification", model=str(models / "nli"), device="cpu")
         for row, said in zip(found, judge(texts, list(TASK.labels), multi_label=multi_label), strict=True):

@@ -1,6 +1,5 @@
 """Large models: a decoder tuned through low-rank adapters, saved beside the weights it was brought with; and SetFit."""
 
-import dataclasses
 import json
 import random
 import shutil
@@ -75,9 +74,9 @@ def test_a_recipes_own_finetune_goes_before_the_section_and_keeps_the_rest(here:
     settings = params.load()
     found = settings.finetune_of(settings.recipes["it"])
     assert (found.learning_rate, found.lora.r, found.lora.targets) == (0.003, 8, ())
-    assert dataclasses.replace(found, learning_rate=settings.finetune.learning_rate, lora=None) == settings.finetune
+    assert found.model_copy(update={"learning_rate": settings.finetune.learning_rate, "lora": None}) == settings.finetune
     here.params(further={"big": {"encoder": "vanilla", "method": "supervised", "finetune": {"learning_rate": 0.003}}})
-    assert params.load().all_recipes["big"].finetune == dataclasses.replace(settings.finetune, learning_rate=0.003)
+    assert params.load().all_recipes["big"].finetune == settings.finetune.model_copy(update={"learning_rate": 0.003})
     here.params(recipes={"it": {"encoder": "vanilla", "method": "supervised", "finetune": {"lora": {"r": 8, "alpha": 1, "dropout": 0, "rank": 3}}}})
     with pytest.raises(UserError, match=r'unknown key "recipes\.it\.finetune\.lora\.rank"'):
         params.load()
@@ -86,8 +85,8 @@ def test_a_recipes_own_finetune_goes_before_the_section_and_keeps_the_rest(here:
 def test_four_bits_without_the_package_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install bitsandbytes; or set four_bit: false"):
-        adapters.quantisation(params.Lora(8, 16, 0, (), True))
-    assert adapters.quantisation(params.Lora(8, 16, 0, (), False)) == adapters.quantisation(None) == {}
+        adapters.quantisation(params.Lora(r=8, alpha=16, dropout=0, four_bit=True))
+    assert adapters.quantisation(params.Lora(r=8, alpha=16, dropout=0)) == adapters.quantisation(None) == {}
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """The first round is an even random draw of distinct texts that nobody has labelled, and says what to do with it."""
 
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,7 +99,7 @@ def test_a_draw_never_overwrites_a_file(here: SmallProject) -> None:
 def test_every_text_has_the_same_chance(here: SmallProject) -> None:
     settings = params.load()
     here.pool(POOL[:10])
-    counts = Counter(asked.text for seed in range(200) for asked in draw_at_random(3, replace(settings, seed=seed))[0])
+    counts = Counter(asked.text for seed in range(200) for asked in draw_at_random(3, settings.model_copy(update={"seed": seed}))[0])
     # 60 expected of each, with a standard deviation of 6.5.
     assert len(counts) == 10 and all(35 < count < 85 for count in counts.values())
 

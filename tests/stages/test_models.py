@@ -13,7 +13,7 @@ import click.testing
 import numpy as np
 import pytest
 
-from labelrounds.core import files, params, paths, tables
+from labelrounds.core import files, params, paths, registry, tables
 from labelrounds.labelers import linear
 from labelrounds.models import base_models, corpus, objectives, runtime
 from labelrounds.pool.identity import near_duplicate_key, text_id
@@ -22,7 +22,7 @@ from tests import tiny
 from tests.conftest import Project, clone
 
 LABELS = sorted(tiny.TOPICS)
-STRATEGIES = params.STRATEGIES
+STRATEGIES = registry.names(registry.STRATEGIES)
 TEST_METRICS = ("n", "fingerprint", "ece", "ece_raw", "accuracy", "f1_micro", "f1_macro", "f1_weighted", "roc_auc", "f1", "ci95")
 
 

@@ -53,7 +53,7 @@ def test_stability_is_the_mean_kappa_of_successive_models_over_the_last_rounds()
 
     second = [list(models[n].stop.values()) for n in (1, 2)]
     assert found.numbers["kappa"] == pytest.approx((cohen_kappa_score(*second) + 1) / 2, abs=1e-6) and found.met is True
-    assert stopping.stability(models, CLASSES, params.Stop(3, 0.01, 0.99, 0.05)).met is False
+    assert stopping.stability(models, CLASSES, KNOBS.model_copy(update={"rounds": 3})).met is False
 
 
 @pytest.mark.parametrize("task", [CLASSES, SEVERAL])
