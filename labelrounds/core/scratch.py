@@ -66,4 +66,5 @@ def _locked(room: Path) -> Iterator[None]:
         owner.write_text(str(os.getpid()))
         yield
     finally:
+        owner.unlink(missing_ok=True)
         lock.release()

@@ -133,7 +133,7 @@ def here(tmp_path: Path, taught: Path, monkeypatch: pytest.MonkeyPatch) -> Small
         runtime__precision="fp32",
         language_models={"tiny": {"source": str(taught / "tiny")}},
         prompts={"mine": {"model": "tiny", "prompt": "prompts/mine", "calibrate": 30}},
-        recipes={},
+        recipes=BASELINE,
     )
     made.split()
     monkeypatch.chdir(tmp_path)
@@ -442,7 +442,7 @@ def test_the_study_runs_with_dvc_and_what_was_answered_is_not_asked_again(tmp_pa
         language_models={"tiny": {"source": str(taught / "tiny")}},
         prompts={"mine": {"model": "tiny", "prompt": "prompts/mine", "calibrate": 20}},
         deploy="baseline",
-        recipes={},
+        recipes=BASELINE,
     )
     project.write("prompts/mine/prompt.jinja", SOURCE)
     texts = tiny.texts(120, seed=21)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labelrounds.core import files
 from labelrounds.methods import ust
 from tests import tiny
-from tests.conftest import Project, clone
+from tests.conftest import BASELINE, Project, clone
 from tests.small import FEWER, PROPERTY
 from tests.stages.test_models import LABELS, Killed, assert_measured, copied, csv_rows, dying, run, set_up
 
@@ -141,7 +141,7 @@ SETTINGS = {
 def prepared(folder: Path, multi_label: bool = False) -> Project:
     """Returns a clone that is ready to make a recipe `ust` and a recipe `uda`: split, encoders and texts without labels."""
     project = set_up(clone(folder / "project"), multi_label)
-    recipes = {name: {"encoder": "adapted", "method": name} for name in ("supervised", "ust", "uda")}
+    recipes = BASELINE | {name: {"encoder": "adapted", "method": name} for name in ("supervised", "ust", "uda")}
     project.params(model__base=str(tiny.model(folder / "source")), adapt__epochs=1, recipes=recipes, further={}, **SETTINGS)
     for name in ("base", "adapt", "unlabelled"):
         run(project.folder, name)
