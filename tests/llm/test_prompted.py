@@ -30,7 +30,7 @@ from labelrounds.llm import answers, local, prompt
 from labelrounds.models import base_models, runtime
 from labelrounds.people import cli
 from tests import small, tiny
-from tests.conftest import ENVIRONMENT
+from tests.conftest import BASELINE, ENVIRONMENT
 from tests.graph import ROOT
 from tests.small import SmallProject
 from tests.stages.test_end_to_end import new_project, stages_run, table

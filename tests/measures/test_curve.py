@@ -321,6 +321,6 @@ def test_the_point_of_all_labels_is_the_labeler_of_the_loop(here: SmallProject) 
     for name, words in (("vanilla", ["finetune", "vanilla"]), ("zero", ["finetune", "zero"]), ("baseline", ["finetune", "baseline"])):
         run(here.folder, *words)
         run(here.folder, "evaluate", name)
-        point = max(curve.read(name).values(), key=lambda point: point.labels)
+        point = max(curve.read(name, here.folder / study.POINTS).values(), key=lambda point: point.labels)
         said = labels_of(curve.unpack(point.answers, len(gold), TASK), TASK)
         assert [labels[0] for labels in said] == [row["predicted"] for row in csv_rows(here, f"metrics/{name}/test.csv")]
