@@ -16,9 +16,9 @@ import numpy as np
 from labelrounds.core import examples, params, paths, tables
 from labelrounds.core.task import indicator
 from labelrounds.measures import label_errors
+from labelrounds.methods import judging
 from labelrounds.people import demo
 from labelrounds.pool import reader
-from stages import suspects
 
 FIRST = 0.1
 
@@ -43,7 +43,7 @@ def main(seeds: int, share: float, texts: int | None, folds: int, probe: bool) -
         for judge, shares in found.items():
             asked = settings.model_copy(update={"suspects": settings.suspects.model_copy(update={"judge": judge, "folds": folds})})
             with tempfile.TemporaryDirectory() as folder:
-                probabilities = suspects.out_of_fold(flipped, valid, encoder, asked, task, Path(folder))
+                probabilities = judging.out_of_fold(flipped, valid, encoder, asked, Path(folder))
             judged = label_errors.judge(flipped.gold, probabilities, task.multi_label)
             shares.append(label_errors.found_among(judged.order, wrong, FIRST))
             right = (probabilities.argmax(axis=1) == clean.gold.argmax(axis=1)).mean()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from labelrounds.core import files
 from labelrounds.measures import label_errors
+from labelrounds.methods import judging
 from labelrounds.pool.identity import text_id
 from stages import suspects
 from tests import tiny
@@ -264,7 +265,7 @@ def test_the_flipped_labels_of_a_small_corpus_are_found_out_of_fold_also_after_a
 
 
 def kill_in_the_second_fold(made: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    trained = suspects.classifier.train
+    trained = judging.classifier.train
 
     def killed(*arguments, **options):
         if "fold 2" in arguments[-1]:
@@ -272,6 +273,6 @@ def kill_in_the_second_fold(made: SmallProject, monkeypatch: pytest.MonkeyPatch)
         return trained(*arguments, **options)
 
     with monkeypatch.context() as patch, pytest.raises((KeyboardInterrupt, AssertionError)):
-        patch.setattr(suspects.classifier, "train", killed)
+        patch.setattr(judging.classifier, "train", killed)
         made.made(suspects)
     assert list(made.folder.glob("scratch/suspects/*/fold-0.npy")) and not (made.folder / "data/queue/suspects.csv").exists()
