@@ -30,7 +30,7 @@ def main() -> None:
     task, judge = settings.labelled_task(), settings.suspects.judge
     encoder = paths.BASE_MODELS / settings.suspects.encoder
     machine = (settings.runtime.threads, settings.runtime.precision)
-    used = (settings.suspects, settings.finetune, settings.task, settings.seed, *machine, settings.model.max_length)
+    used = (settings.suspects, settings.finetune, task, settings.seed, *machine, settings.model.max_length)
     with files.unchanged(paths.ROUNDS), scratch("suspects", [paths.TRAIN, paths.VALID, encoder], used) as folder:
         train, valid = examples.read(paths.TRAIN, task), examples.read(paths.VALID, task)
         annotations = vote.deciding(record.read_all(task))

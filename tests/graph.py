@@ -4,13 +4,15 @@ import ast
 from functools import cache
 from pathlib import Path
 
+from labelrounds.core import registry
+
 ROOT = Path(__file__).parent.parent
 IS_DEMO = (ROOT / "data/dvc.yaml").is_file()  # `labelrounds init` removes it
 
 # From the roof to the ground: imports go down only.
 FLOORS = ["people", "report", "methods", "llm", "labelers", "models", "measures", "rounds", "pool", "core"]
-# These modules find others by name: who imports one may run any module of its folder.
-REGISTRIES = {"labelrounds/labelers/contract.py": "labelers", "labelrounds/methods/jobs.py": "methods"}
+# These modules find others by name: who imports one may run any module of its folder that defines the entry function.
+REGISTRIES = {"labelrounds/labelers/contract.py": registry.KINDS, "labelrounds/methods/jobs.py": registry.METHODS}
 
 
 def module_path(name: str) -> Path | None:
@@ -44,7 +46,7 @@ def code_of(script: Path) -> set[Path]:
             reached.add(path)
             waiting += imports(path)
             if folder := REGISTRIES.get(path.as_posix()):
-                waiting += [found.relative_to(ROOT) for found in (ROOT / "labelrounds" / folder).glob("*.py")]
+                waiting += [Path("labelrounds", folder, f"{name.replace('-', '_')}.py") for name in registry.names(folder)]
     return reached
 
 

@@ -410,7 +410,7 @@ def test_the_learning_curve_asks_too_and_never_again_what_is_kept(here: SmallPro
         shown = CliRunner().invoke(study.main, [], catch_exceptions=False).output
         assert "Error" not in shown
         said.append(shown)
-        found, task = curve.read("mine").values(), params.load().labelled_task()
+        found, task = curve.read("mine", here.folder / study.POINTS).values(), params.load().labelled_task()
         n = len(here.rows("data/split/test.csv"))
         return {point.labels: [labels[0] for labels in labels_of(curve.unpack(point.answers, n, task), task)] for point in found}
 

@@ -102,8 +102,8 @@ def test_adapters_learn_and_are_saved_beside_the_untouched_weights(kind: str, he
     recipe(here, kind, method="supervised", finetune={"epochs": 10, "learning_rate": 0.005, "patience": 10, "lora": ADAPTERS})
     job = make(here)
     assert f1_on_valid(job) > 0.65, "a third is chance"
-    adapters = [weight for name, weight in load_file("made/adapter/adapter_model.safetensors").items() if "lora_B" in name]
-    assert adapters and all(weight.any() for weight in adapters), "all begin at zero, where an adapter changes nothing"
+    learnt = [weight for name, weight in load_file("made/adapter/adapter_model.safetensors").items() if "lora_B" in name]
+    assert learnt and all(weight.any() for weight in learnt), "all begin at zero, where an adapter changes nothing"
     brought, kept = Path("models/encoder/vanilla/model.safetensors"), Path("made/encoder/model.safetensors")
     assert files.sha256(brought) == files.sha256(kept), "the same bytes, so DVC's cache holds them once"
     adapter = json.loads(Path("made/adapter/adapter_config.json").read_text())

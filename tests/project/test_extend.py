@@ -13,17 +13,17 @@ from tests.stages.test_end_to_end import new_project
 
 PAGE = (ROOT / "docs/extend.md").read_text(encoding="utf-8")
 SHARES = '''
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from labelrounds.core import files, paths
+from labelrounds.core import files
+from labelrounds.core.params import Section
 from labelrounds.labelers import contract
 from labelrounds.methods.jobs import Job
 
 NEEDS = ("labels",)
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Section):
     """Nothing of its own."""
 
 

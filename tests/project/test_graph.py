@@ -25,6 +25,7 @@ DERIVED = {
     "finetune_of": ("finetune", "recipes"),
     "all_recipes": ("recipes", "further"),
     "labelers": ("recipes", "further", "prompts"),
+    "model_copy": (),  # writes one, and reads none
 }  # what Params makes of several sections
 
 # Git keeps their small files, and they take seconds: `cache: false` under outs costs them no more than DVC's run cache.

@@ -230,7 +230,7 @@ def test_outside_a_project_every_command_says_where_to_go(tmp_path: Path) -> Non
 
 
 def test_a_mistyped_command_is_guessed(here: SmallProject) -> None:
-    assert 'Did you mean "import"?' in here.command("imprt", FORM, code=2)
+    assert here.command("imprt", FORM, code=2).count("Did you mean 'import'?") == 1
 
 
 @pytest.mark.parametrize(("file", "said"), [(FORM, f"'{FORM}' is not readable"), ("data/rounds/01.csv", "data/rounds/01.csv: permission denied")])
