@@ -76,7 +76,7 @@ def embedded(texts):
     kept = Path("scratch") / f"benchmark-{hashlib.sha256(''.join(texts).encode()).hexdigest()[:12]}.npy"
     if not kept.is_file():
         machine = runtime.start(settings.seed, settings.runtime.threads, "fp32")
-        encoder = base_models.open_encoder(paths.VANILLA)
+        encoder = base_models.open_base(paths.VANILLA)
         model = base_models.load_classifier(encoder, TASK, machine).to(machine.device).eval()
         card = contract.Card("transformer", TASK.type, list(TASK.labels), [0.5] * 3, 1.0, settings.model.max_length, None, {})
         kept.parent.mkdir(exist_ok=True)

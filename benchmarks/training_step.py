@@ -26,7 +26,7 @@ from labelrounds.pool import reader
 def main(repeats: int, batch_size: int) -> None:
     settings = params.load()
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-    encoder = base_models.open_encoder("models/encoder/vanilla")
+    encoder = base_models.open_base("models/encoder/vanilla")
     texts = [row.text for row in itertools.islice(reader.stream(settings.data.pool, settings.data.text_column), 2000)]
     rows = encoder.tokenizer(texts, truncation=True, max_length=settings.model.max_length)["input_ids"]
     collate = objectives.masking(encoder.tokenizer, settings.adapt.mask_probability)
@@ -59,8 +59,8 @@ def main(repeats: int, batch_size: int) -> None:
 
 
 def step(
-    encoder: base_models.Encoder,
-    machine: runtime.Runtime,
+    encoder: base_models.BaseModel,
+    machine: runtime.Machine,
     loss: Callable[..., Any],
     batch: dict[str, Any],
     attention: str | None = None,
@@ -72,13 +72,13 @@ def step(
     return stepping(model, machine, loss, batch, own_dropout)
 
 
-def tuning(model: Any, encoder: base_models.Encoder, machine: runtime.Runtime, rows: list[list[int]]) -> Callable[[], None]:
+def tuning(model: Any, encoder: base_models.BaseModel, machine: runtime.Machine, rows: list[list[int]]) -> Callable[[], None]:
     """Returns a function that does one step of fine-tuning a classifier with two labels."""
     batch = objectives.pad([{"input_ids": row, "labels": number % 2} for number, row in enumerate(rows)], encoder.tokenizer)
     return stepping(model, machine, own_loss, batch, own_dropout=True)
 
 
-def stepping(model: Any, machine: runtime.Runtime, loss: Callable[..., Any], batch: dict[str, Any], own_dropout: bool) -> Callable[[], None]:
+def stepping(model: Any, machine: runtime.Machine, loss: Callable[..., Any], batch: dict[str, Any], own_dropout: bool) -> Callable[[], None]:
     """Returns a function that does one step of training on this batch."""
     import torch
 

@@ -26,7 +26,7 @@ def main() -> None:
     used = (adapt, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length, settings.data)
     with scratch("adapt", [settings.data.pool, paths.HELDOUT, paths.VANILLA], used) as folder:
         machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
-        encoder = base_models.open_encoder(paths.VANILLA)
+        encoder = base_models.open_base(paths.VANILLA)
         texts = corpus.read(settings.data, encoder, settings.model.max_length, adapt.valid, folder / "corpus")
         model, new_head = base_models.load_language_model(encoder, machine)
         base_models.check_length(model, settings.model.max_length)

@@ -77,7 +77,7 @@ def augmenter(settings, texts):
         return augmentation.by_tfidf(texts, wanted.share, settings.seed)
     machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
     if wanted.augmentation == "mlm":
-        encoder = base_models.open_encoder(paths.ADAPTED)
+        encoder = base_models.open_base(paths.ADAPTED)
         return augmentation.by_masked_model(encoder, wanted.share, settings.seed, settings.model.max_length, machine)
     return augmentation.by_translation(wanted.translators, settings.seed, settings.model.max_length, machine)
 

@@ -21,7 +21,7 @@ from labelrounds.core.params import Params
 from labelrounds.core.task import Task
 from labelrounds.measures import calibration
 from labelrounds.models import runtime
-from labelrounds.models.runtime import Runtime
+from labelrounds.models.runtime import Machine
 
 CARD = "labeler.json"
 
@@ -77,7 +77,7 @@ def _module(kind: str) -> ModuleType | None:
 def load(folder: str | Path, machine: Any = None, settings: Params | None = None) -> Labeler:
     """Returns the labeler in `folder` after checking every file against its manifest.
 
-    machine : a `Runtime`, or a function that returns one; kinds that need no torch never call it
+    machine : a `Machine`, or a function that returns one; kinds that need no torch never call it
     settings : where a language model is asked, its server and its pace; None where nothing new will be asked
     """
     folder = Path(folder)
@@ -92,7 +92,7 @@ def load(folder: str | Path, machine: Any = None, settings: Params | None = None
 def load_named(name: str, settings: Params) -> Labeler:
     """Returns the labeler NAME of the project, on the machine that params.yaml describes."""
 
-    def start() -> Runtime:
+    def start() -> Machine:
         return runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
 
     return load(paths.LABELERS / name, start, settings)

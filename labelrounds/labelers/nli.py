@@ -17,7 +17,7 @@ from labelrounds.core import files
 from labelrounds.core.params import Params
 from labelrounds.labelers import contract, transformer
 from labelrounds.models import base_models
-from labelrounds.models.runtime import Runtime
+from labelrounds.models.runtime import Machine
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 HYPOTHESES = "hypotheses.json"
@@ -32,7 +32,7 @@ class NliLabeler:
     fingerprint: str
     model: Any
     tokenizer: Any
-    runtime: Runtime
+    machine: Machine
     hypotheses: list[str]
     entailment: int
     contradiction: int
@@ -48,7 +48,7 @@ class NliLabeler:
             some = texts[start : start + TEXTS_AT_ONCE]
             pairs = [(text, hypothesis) for text in some for hypothesis in self.hypotheses]
             rows = transformer.tokenize(pairs, self.tokenizer, self.card.max_length)
-            logits = transformer.run(rows, self.model, self.tokenizer, self.runtime, batch_size, lambda model, batch: model(**batch).logits)
+            logits = transformer.run(rows, self.model, self.tokenizer, self.machine, batch_size, lambda model, batch: model(**batch).logits)
             logits = logits.reshape(len(some), len(self.hypotheses), -1)
             against = logits[..., self.contradiction] if self.card.schema.multi_label else 0
             found.append(logits[..., self.entailment] - against)
@@ -59,7 +59,7 @@ class NliLabeler:
     def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
         """Returns the mean of the last hidden states over each text's tokens, of shape (n_texts, hidden size)."""
         rows = transformer.tokenize(texts, self.tokenizer, self.card.max_length)
-        return transformer.run(rows, self.model, self.tokenizer, self.runtime, batch_size, transformer.mean_hidden_state)
+        return transformer.run(rows, self.model, self.tokenizer, self.machine, batch_size, transformer.mean_hidden_state)
 
 
 def knows_inference(folder: Path) -> bool:
@@ -83,20 +83,20 @@ def save(encoder: Path, hypotheses: list[str], card: contract.Card, folder: Path
 
 
 def load(folder: Path, card: contract.Card, machine: Any, settings: Params | None = None) -> NliLabeler:
-    """Returns the labeler, on the runtime's device, ready to score."""
+    """Returns the labeler, on the machine's device, ready to score."""
     hypotheses = json.loads((folder / HYPOTHESES).read_text(encoding="utf-8"))
     labeler = open_model(folder / base_models.COPY, card, hypotheses, machine() if callable(machine) else machine)
     return dataclasses.replace(labeler, fingerprint=files.fingerprint(folder))
 
 
-def open_model(source: Path, card: contract.Card, hypotheses: list[str], runtime: Runtime) -> NliLabeler:
+def open_model(source: Path, card: contract.Card, hypotheses: list[str], machine: Machine) -> NliLabeler:
     """Returns the labeler that asks the model in the folder `source`."""
     from transformers import AutoModelForSequenceClassification
 
     model = AutoModelForSequenceClassification.from_pretrained(source, local_files_only=True, trust_remote_code=False, use_safetensors=True)
-    model.eval().to(runtime.device)
+    model.eval().to(machine.device)
     labels = model.config.label2id
     entailment, contradiction = _number_of(labels, "entail"), _number_of(labels, "contra")
     if contradiction is None:  # models of two outputs call the other one "not_entailment"
         contradiction = next(number for number in labels.values() if number != entailment)
-    return NliLabeler(card, "", model, base_models.load_tokenizer(source), runtime, hypotheses, entailment, contradiction)
+    return NliLabeler(card, "", model, base_models.load_tokenizer(source), machine, hypotheses, entailment, contradiction)

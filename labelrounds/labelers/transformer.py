@@ -12,7 +12,7 @@ from labelrounds.core.params import Params
 from labelrounds.labelers import contract
 from labelrounds.models import adapters, base_models
 from labelrounds.models.objectives import pad
-from labelrounds.models.runtime import Runtime, autocast
+from labelrounds.models.runtime import Machine, autocast
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 
@@ -25,7 +25,7 @@ class TransformerLabeler:
     fingerprint: str
     model: Any
     tokenizer: Any
-    runtime: Runtime
+    machine: Machine
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns float32 probabilities of shape (n_texts, n_labels)."""
@@ -41,14 +41,14 @@ class TransformerLabeler:
 
     def _run(self, texts: list[str], batch_size: int, forward: Callable[..., Any], progress: Callable[[int], Any] | None) -> np.ndarray:
         rows = tokenize(texts, self.tokenizer, self.card.max_length)
-        return run(rows, self.model, self.tokenizer, self.runtime, batch_size, forward, progress)
+        return run(rows, self.model, self.tokenizer, self.machine, batch_size, forward, progress)
 
 
 def run(
     rows: list[dict[str, Any]],
     model: Any,
     tokenizer: Any,
-    runtime: Runtime,
+    machine: Machine,
     batch_size: int,
     forward: Callable[[Any, dict[str, Any]], Any],
     progress: Callable[[int], Any] | None = None,
@@ -58,11 +58,11 @@ def run(
 
     order = np.argsort([-len(row["input_ids"]) for row in rows], kind="stable")
     results: list[Any] = [None] * len(rows)
-    with torch.inference_mode(), autocast(runtime):
+    with torch.inference_mode(), autocast(machine):
         for start in range(0, len(rows), batch_size):
             chosen = order[start : start + batch_size]
             batch = pad([rows[number] for number in chosen], tokenizer)
-            batch = {name: tensor.to(runtime.device) for name, tensor in batch.items()}
+            batch = {name: tensor.to(machine.device) for name, tensor in batch.items()}
             for number, result in zip(chosen, forward(model, batch).float().cpu().numpy(), strict=True):
                 results[number] = result
             if progress:
@@ -96,7 +96,7 @@ def mean_hidden_state(model: Any, batch: dict[str, Any]) -> Any:
     return (hidden * mask).sum(1) / mask.sum(1)
 
 
-def save(model: Any, encoder: base_models.Encoder, card: contract.Card, folder: Path) -> None:
+def save(model: Any, encoder: base_models.BaseModel, card: contract.Card, folder: Path) -> None:
     """Writes a sealed labeler folder in one step; of a model with adapters, these beside the encoder they belong to."""
     made = folder.parent / f".{folder.name}.made"
     if adapters.is_wrapped(model):
@@ -111,14 +111,14 @@ def save(model: Any, encoder: base_models.Encoder, card: contract.Card, folder: 
 
 
 def load(folder: Path, card: contract.Card, machine: Any, settings: Params | None = None) -> TransformerLabeler:
-    """Returns the labeler, on the runtime's device, ready to score."""
+    """Returns the labeler, on the machine's device, ready to score."""
     from transformers import AutoModelForSequenceClassification
 
     machine = machine() if callable(machine) else machine
     adapter = folder / adapters.ADAPTER
     if adapter.is_dir():
         source = folder / base_models.COPY
-        encoder = base_models.Encoder(source, "", base_models.load_tokenizer(source))
+        encoder = base_models.BaseModel(source, "", base_models.load_tokenizer(source))
         model, tokenizer = adapters.merge(base_models.load_classifier(encoder, card.schema, machine), adapter), encoder.tokenizer
     else:
         model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)

@@ -13,7 +13,7 @@ from labelrounds.core.errors import UserError, at
 from labelrounds.llm.prompt import Example, Prompt, Question
 from labelrounds.llm.responses import Response
 from labelrounds.models import base_models
-from labelrounds.models.runtime import Runtime
+from labelrounds.models.runtime import Machine
 
 # Texts that share nothing: where the prompts about them part is where every prompt's own part begins.
 UNLIKE = ("a", "1", "%", "中")
@@ -22,9 +22,9 @@ UNLIKE = ("a", "1", "%", "中")
 class LocalModel:
     """A causal language model with its tokenizer and what all questions of `prompt`, with these `examples`, begin with."""
 
-    def __init__(self, folder: Path, prompt: Prompt, examples: tuple[Example, ...], machine: Runtime) -> None:
+    def __init__(self, folder: Path, prompt: Prompt, examples: tuple[Example, ...], machine: Machine) -> None:
         self.folder, self.machine = folder, machine
-        self._encoder = base_models.open_encoder(folder)
+        self._encoder = base_models.open_base(folder)
         if self._encoder.objective != base_models.CAUSAL:
             raise UserError(
                 f"{at(folder)}: this model guesses masked words and cannot be prompted. Choose one that writes text (language_models in params.yaml)."

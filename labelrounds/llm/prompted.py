@@ -72,7 +72,7 @@ class PromptedLabeler:
     prompt: prompt.Prompt
     examples: tuple[prompt.Example, ...]
     vectors: np.ndarray | None
-    runtime: Any
+    machine: Any
     kept: Kept = field(default_factory=Kept)
     language_models: Mapping[str, params.LanguageModel] = field(default_factory=dict)
     _near: dict[str, tuple[prompt.Example, ...]] = field(default_factory=dict, repr=False)
@@ -238,13 +238,13 @@ class PromptedLabeler:
             raise UserError(
                 f"{at(folder)}: {found}; this labeler asks the model with the fingerprint {self.settings.identity}. Run: dvc repro studies/llm/dvc.yaml"
             )
-        machine = self.runtime() if callable(self.runtime) else self.runtime
+        machine = self.machine() if callable(self.machine) else self.machine
         return LocalModel(folder, self.prompt, self.examples if self.settings.examples != shots.NEAREST else (), machine)
 
     @cached_property
     def _embedder(self) -> transformer.TransformerLabeler:
-        machine = self.runtime() if callable(self.runtime) else self.runtime
-        encoder = base_models.open_encoder(paths.VANILLA)
+        machine = self.machine() if callable(self.machine) else self.machine
+        encoder = base_models.open_base(paths.VANILLA)
         if files.fingerprint(paths.VANILLA) != self.settings.encoder:
             raise UserError(f"{at(paths.VANILLA)} is not the encoder that chose this labeler's examples. Run: dvc repro studies/llm/dvc.yaml")
         from transformers import AutoModel

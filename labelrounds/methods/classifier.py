@@ -11,17 +11,17 @@ from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import scores
 from labelrounds.models import adapters, base_models, objectives, training
-from labelrounds.models.runtime import Runtime
+from labelrounds.models.runtime import Machine
 
 
 def train(
-    encoder: base_models.Encoder,
+    encoder: base_models.BaseModel,
     card: contract.Card,
     train: Examples,
     valid: Examples,
     finetune: Finetune,
     folder: Path,
-    machine: Runtime,
+    machine: Machine,
     checkpoint_seconds: float,
     title: str,
     weights: np.ndarray | None = None,
@@ -68,7 +68,7 @@ def repeats(n: int, finetune: Finetune) -> int:
     return max(1, -(-finetune.min_steps // steps))
 
 
-def new(encoder: base_models.Encoder, card: contract.Card, machine: Runtime, low_rank: Lora | None, gold: np.ndarray) -> Any:
+def new(encoder: base_models.BaseModel, card: contract.Card, machine: Machine, low_rank: Lora | None, gold: np.ndarray) -> Any:
     """Returns the encoder with a new head, and adapters where they are asked for, drawn from the runtime's seed whatever was drawn before.
 
     gold : the training labels, a 0/1 array of shape (n, n_labels)
@@ -107,7 +107,7 @@ def begin_at_frequencies(model: Any, gold: np.ndarray) -> None:
             heads[-1].bias.copy_(torch.as_tensor(np.log(share / (1 - share)), dtype=heads[-1].bias.dtype))
 
 
-def tokenized(examples: Examples, encoder: base_models.Encoder, card: contract.Card) -> list[dict[str, Any]]:
+def tokenized(examples: Examples, encoder: base_models.BaseModel, card: contract.Card) -> list[dict[str, Any]]:
     """Returns one dict of token ids and labels per text."""
     rows = transformer.tokenize(examples.texts, encoder.tokenizer, card.max_length)
     return [{**row, "labels": target} for row, target in zip(rows, targets(examples.gold, card.schema), strict=True)]
@@ -118,12 +118,12 @@ def tokens(*tokenised: list[dict[str, Any]], padding: int) -> set[int]:
     return {padding}.union(*(row["input_ids"] for rows in tokenised for row in rows))
 
 
-def valid_f1(model: Any, encoder: base_models.Encoder, card: contract.Card, valid: Examples, batch_size: int, machine: Runtime) -> float:
+def valid_f1(model: Any, encoder: base_models.BaseModel, card: contract.Card, valid: Examples, batch_size: int, machine: Machine) -> float:
     """Returns the model's macro-F1 on `valid`: what chooses the best epoch."""
     return scores.macro_f1(valid.gold, decided(model, encoder, card, valid, batch_size, machine))
 
 
-def decided(model: Any, encoder: base_models.Encoder, card: contract.Card, valid: Examples, batch_size: int, machine: Runtime) -> np.ndarray:
+def decided(model: Any, encoder: base_models.BaseModel, card: contract.Card, valid: Examples, batch_size: int, machine: Machine) -> np.ndarray:
     """Returns what the model says of `valid`, a 0/1 array of shape (n, n_labels).
 
     For multi-label with the thresholds that it would get: at 0.5 a model that still learns gives rare labels to no text at all,

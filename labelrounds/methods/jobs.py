@@ -19,7 +19,7 @@ from labelrounds.core import examples, files, params, paths, registry
 from labelrounds.core.examples import Examples
 from labelrounds.labelers import contract
 from labelrounds.models import base_models, runtime
-from labelrounds.models.runtime import Runtime
+from labelrounds.models.runtime import Machine
 
 LABELS, ENCODER, UNLABELLED, FINETUNE = "labels", "encoder", "unlabelled", "finetune"
 Section = TypeVar("Section", bound=params.Section)
@@ -57,7 +57,7 @@ class Job:
     out: Path
 
     @cached_property
-    def machine(self) -> Runtime:
+    def machine(self) -> Machine:
         """What the job runs on. The first look at it starts torch, which a method without a model never waits for."""
         settings = self.settings
         return runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
@@ -100,7 +100,7 @@ class Job:
             return card
         return contract.calibrated(card, labeler.logits(valid.texts, self.finetune.batch_size), valid.gold)
 
-    def keep(self, model: Any, encoder: base_models.Encoder, card: contract.Card, valid: Examples) -> None:
+    def keep(self, model: Any, encoder: base_models.BaseModel, card: contract.Card, valid: Examples) -> None:
         """Calibrates a trained transformer on the validation texts and writes the labeler."""
         from labelrounds.labelers import transformer
 

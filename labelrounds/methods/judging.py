@@ -42,7 +42,7 @@ def out_of_fold(train: Examples, valid: Examples, base: Path, settings: Params, 
 def vectors(train: Examples, base: Path, settings: Params) -> np.ndarray:
     """Returns the encoder's mean last hidden state of every training text, float32 of shape (n, d)."""
     machine = started(settings)
-    encoder = base_models.open_encoder(base)
+    encoder = base_models.open_base(base)
     card = contract.new_card("transformer", settings.labelled_task(), paths.TRAIN, len(train), settings.model.max_length, None)
     model = base_models.load_classifier(encoder, card.schema, machine).eval().to(machine.device)  # its new head is not asked
     base_models.check_length(model, settings.model.max_length)
@@ -52,14 +52,14 @@ def vectors(train: Examples, base: Path, settings: Params) -> np.ndarray:
 def judged(seen: Examples, valid: Examples, unseen: Examples, base: Path, settings: Params, checkpoints: Path, title: str) -> np.ndarray:
     """Returns float32 probabilities of shape (n, n_labels) for the `unseen` texts, by the encoder fine-tuned on those `seen`."""
     machine = started(settings)
-    encoder = base_models.open_encoder(base)
+    encoder = base_models.open_base(base)
     card = contract.new_card("transformer", settings.labelled_task(), paths.TRAIN, len(seen), settings.model.max_length, None)
     model, _ = classifier.train(encoder, card, seen, valid, settings.finetune, checkpoints, machine, settings.runtime.checkpoint_seconds, title)
     labeler = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
     return labeler.scores(unseen.texts, settings.finetune.batch_size)
 
 
-def started(settings: Params) -> runtime.Runtime:
+def started(settings: Params) -> runtime.Machine:
     """Returns the machine with fresh seeds: every fold begins with the same ones, so that one after a kill is as it would have been."""
     return runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
 

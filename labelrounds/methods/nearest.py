@@ -23,7 +23,7 @@ class Settings(Section):
 
 def make(job: Job) -> str:
     """Makes a nearest-neighbours labeler; says how many neighbours vote."""
-    encoder = base_models.open_encoder(job.base)
+    encoder = base_models.open_base(job.base)
     train, valid = job.examples()
     card = job.card("nearest", len(train))
     model = base_models.load_encoder(encoder, job.machine)

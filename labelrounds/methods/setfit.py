@@ -34,7 +34,7 @@ class Settings(Section):
 
 def make(job: Job) -> str:
     """Makes a linear probe on a contrastively tuned encoder; says on how many texts."""
-    encoder = base_models.open_encoder(job.base)
+    encoder = base_models.open_base(job.base)
     train, valid = job.examples()
     card = job.card("linear-probe", len(train))
     tuned = job.folder / "tuned"
@@ -56,7 +56,7 @@ def check_installed() -> None:
         raise UserError('the method setfit needs the package of that name, which is not installed. Type: pip install "labelrounds[setfit]"')
 
 
-def tune(encoder: base_models.Encoder, train: Examples, job: Job) -> Any:
+def tune(encoder: base_models.BaseModel, train: Examples, job: Job) -> Any:
     """Returns the encoder's model after contrastive fine-tuning; with a single label there are no pairs to learn from."""
     check_installed()
     import setfit

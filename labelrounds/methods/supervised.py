@@ -15,7 +15,7 @@ class Settings(Section):
 def make(job: Job) -> str:
     """Makes a transformer labeler; says which epoch was best."""
     settings = job.settings
-    encoder = base_models.open_encoder(job.base)
+    encoder = base_models.open_base(job.base)
     train, valid = job.examples()
     card = job.card("transformer", len(train))
     model, epochs = classifier.train(

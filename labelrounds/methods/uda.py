@@ -54,7 +54,7 @@ class Settings(Section):
 
 def make(job: Job) -> str:
     """Makes a transformer labeler; says whether it is better than the supervised one, which stands in where it is not."""
-    encoder = base_models.open_encoder(job.base)
+    encoder = base_models.open_base(job.base)
     train, valid = job.examples()
     texts = unlabelled.read(paths.UNLABELLED, train.texts)
     card = job.card("transformer", len(train))
@@ -167,7 +167,7 @@ class Outcome:
         return max(self.epochs) - self.supervised <= self.standard_error
 
 
-def learn(job: Job, encoder: base_models.Encoder, card: contract.Card, train: Examples, valid: Examples, texts: Unlabelled) -> tuple[Any, Outcome]:
+def learn(job: Job, encoder: base_models.BaseModel, card: contract.Card, train: Examples, valid: Examples, texts: Unlabelled) -> tuple[Any, Outcome]:
     """Returns (the best epoch by macro-F1 on `valid` that did not collapse, or the supervised model; what happened).
 
     The supervised one stays unless the epoch is better by more than one standard error of the difference, as in self-training.

@@ -45,7 +45,7 @@ class Settings(Section):
 
 def make(job: Job) -> str:
     """Makes a transformer labeler; says whether validation chose the teacher or which student."""
-    encoder = base_models.open_encoder(job.base)
+    encoder = base_models.open_base(job.base)
     train, valid = job.examples()
     texts = unlabelled.read(paths.UNLABELLED, train.texts)
     card = job.card("transformer", len(train))
@@ -143,7 +143,7 @@ class Candidate:
 
 
 def learn(
-    job: Job, encoder: base_models.Encoder, card: contract.Card, train: Examples, valid: Examples, texts: Unlabelled
+    job: Job, encoder: base_models.BaseModel, card: contract.Card, train: Examples, valid: Examples, texts: Unlabelled
 ) -> tuple[Any, list[Candidate]]:
     """Returns (the model that validation chooses of the teacher and all students; all candidates in order).
 
@@ -237,7 +237,7 @@ def dropout_passes(teacher: transformer.TransformerLabeler, texts: list[str], pa
                 bar.update(len(texts))
             else:
                 torch.manual_seed(training.batch_seed(seed, number, 0))  # fused attention draws its dropout from torch itself
-                with dropout.of_step(seed, number, teacher.runtime.device):
+                with dropout.of_step(seed, number, teacher.machine.device):
                     probabilities = teacher.scores(texts, PASSES_AT_ONCE, bar.update)
                 with files.atomic(path, "wb") as file:
                     np.save(file, probabilities)

@@ -27,7 +27,7 @@ class Settings(Section):
 
 def make(job: Job) -> str:
     """Makes a zero-shot labeler from the labels' descriptions; says which kind."""
-    encoder = base_models.open_encoder(job.base)
+    encoder = base_models.open_base(job.base)
     task, (_, valid) = job.settings.labelled_task(), job.examples()
     described = [job.settings.task.descriptions.get(label, label) for label in task.labels]
     if nli.knows_inference(encoder.folder):

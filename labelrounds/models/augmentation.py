@@ -14,7 +14,7 @@ import numpy as np
 from labelrounds.core.errors import UserError, at
 from labelrounds.models import base_models
 from labelrounds.models.objectives import pad
-from labelrounds.models.runtime import Runtime, autocast
+from labelrounds.models.runtime import Machine, autocast
 from labelrounds.pool.identity import text_id
 
 # A word; where a script writes no blanks between words, each sign is one.
@@ -88,7 +88,7 @@ def by_tfidf(texts: list[str], share: float, seed: int) -> Augment:
 # Models
 
 
-def by_masked_model(encoder: base_models.Encoder, share: float, seed: int, max_length: int, machine: Runtime) -> Augment:
+def by_masked_model(encoder: base_models.BaseModel, share: float, seed: int, max_length: int, machine: Machine) -> Augment:
     """Returns substitution by a masked language model: `share` of the tokens are masked, and drawn from what it finds likely there.
 
     Never the token that stood there, and no special one. A base that guesses next tokens is a UserError.
@@ -133,7 +133,7 @@ def by_masked_model(encoder: base_models.Encoder, share: float, seed: int, max_l
     return augment
 
 
-def by_translation(folders: tuple[str, str], seed: int, max_length: int, machine: Runtime) -> Augment:
+def by_translation(folders: tuple[str, str], seed: int, max_length: int, machine: Machine) -> Augment:
     """Returns back-translation by two sequence-to-sequence models on disk: into another language, and back (Sennrich et al. 2016).
 
     Sampled at a temperature, as in the UDA paper; a batch's draws come from the seed and its first text.
@@ -158,7 +158,7 @@ def by_translation(folders: tuple[str, str], seed: int, max_length: int, machine
     return augment
 
 
-def _translator(folder: Path, machine: Runtime) -> tuple[Any, Any]:
+def _translator(folder: Path, machine: Machine) -> tuple[Any, Any]:
     from transformers import AutoModelForSeq2SeqLM
 
     if not folder.is_dir():

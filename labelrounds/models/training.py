@@ -18,7 +18,7 @@ import numpy as np
 from labelrounds.core import files
 from labelrounds.models import checkpoints, dropout, vocabulary
 from labelrounds.models.checkpoints import BEST, COMPLETE, HISTORY
-from labelrounds.models.runtime import Runtime
+from labelrounds.models.runtime import Machine
 
 
 class Rows(Protocol):
@@ -58,7 +58,7 @@ def fit(
     loss: Callable[[Any, dict[str, Any]], Any],
     plan: Plan,
     folder: Path,
-    machine: Runtime,
+    machine: Machine,
     checkpoint_seconds: float,
     title: str,
     score: Callable[[Any], float] | None = None,
@@ -98,7 +98,7 @@ class Run:
     loss: Callable[[Any, dict[str, Any]], Any]
     plan: Plan
     folder: Path
-    machine: Runtime
+    machine: Machine
     checkpoint_seconds: float
     title: str
     score: Callable[[Any], float] | None

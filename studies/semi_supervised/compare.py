@@ -55,7 +55,7 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
         "finetune": settings.finetune.model_dump(),
         **{name: settings.section(name, method.Settings).model_dump() for name, method in (("ust", ust), ("uda", uda))},
     }
-    opened = base_models.open_encoder(encoder)
+    opened = base_models.open_base(encoder)
     measured = read(test, task)
     held = {near_duplicate_key(text) for text in measured.texts}
     known = without(read(train, task), held)

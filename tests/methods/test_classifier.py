@@ -45,7 +45,7 @@ def test_few_labels_train_for_as_many_steps_as_are_asked_for_and_many_labels_no_
 @pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert", "electra", "modernbert", "gpt2"])
 def test_the_head_of_a_multi_label_model_begins_with_the_labels_frequencies(kind: str, tmp_path: Path) -> None:
     base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
-    encoder, machine = base_models.open_encoder(tmp_path / "vanilla"), runtime.start(13, 1, "fp32")
+    encoder, machine = base_models.open_base(tmp_path / "vanilla"), runtime.start(13, 1, "fp32")
 
     def bias(task: Task) -> np.ndarray | None:
         model = classifier.new(encoder, contract.new_card("transformer", task, Path(__file__), 0, 32, None), machine, None, GOLD)
@@ -76,7 +76,7 @@ def test_epochs_are_told_apart_also_when_no_label_reaches_a_half(monkeypatch: py
     gold = np.zeros((200, 4), dtype=np.int8)
     gold[:60, 0] = 1
     valid = Examples([str(number) for number in range(200)], ["a text"] * 200, gold)
-    encoder = base_models.Encoder(Path("none"), "", None)
+    encoder = base_models.BaseModel(Path("none"), "", None)
 
     def f1(low: float, high: float) -> float:
         logits = np.full((200, 4), -6.0, dtype=np.float32)

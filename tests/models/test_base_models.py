@@ -179,10 +179,10 @@ def test_a_file_that_changed_after_sealing_is_found_before_it_is_loaded(bert: Pa
     damaged[-1] ^= 1
     weights.write_bytes(damaged)
     with pytest.raises(UserError, match=r"model\.safetensors: damaged"):
-        base_models.open_encoder(tmp_path / "vanilla")
+        base_models.open_base(tmp_path / "vanilla")
     weights.unlink()
     with pytest.raises(UserError, match="no file"):
-        base_models.open_encoder(tmp_path / "vanilla")
+        base_models.open_base(tmp_path / "vanilla")
 
 
 def test_a_folder_that_was_never_sealed_is_not_opened(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_a_gguf_in_a_wheel_becomes_a_model_folder_that_computes_the_same(house: 
     )
     assert not list((tmp_path / "vanilla").glob("*.gguf"))
     machine = runtime.start(1, 1, "fp32")
-    encoder, other = base_models.open_encoder(tmp_path / "vanilla"), base_models.load_tokenizer(source)
+    encoder, other = base_models.open_base(tmp_path / "vanilla"), base_models.load_tokenizer(source)
     assert encoder.objective == base_models.CAUSAL
     text = "the invoice is late, 12 €"
     tokens = encoder.tokenizer(text, return_tensors="pt")["input_ids"]
@@ -273,11 +273,11 @@ def test_a_gguf_that_is_cut_short_is_refused_in_one_line(house: Path, tmp_path: 
 # Each kind, from the base to the labeler
 
 
-def corpus_rows(encoder: base_models.Encoder, n: int = 24) -> list[list[int]]:
+def corpus_rows(encoder: base_models.BaseModel, n: int = 24) -> list[list[int]]:
     return [row["input_ids"] for row in transformer.tokenize([text for text, _ in tiny.texts(n)], encoder.tokenizer, 32)]
 
 
-def train(model: Any, rows: list[Any], collate: Any, loss: Any, folder: Path, machine: runtime.Runtime, epochs: int = 3) -> None:
+def train(model: Any, rows: list[Any], collate: Any, loss: Any, folder: Path, machine: runtime.Machine, epochs: int = 3) -> None:
     lengths = np.asarray([len(row["input_ids"] if isinstance(row, dict) else row) for row in rows])
     training.fit(model, rows, lengths, collate, loss, training.Plan(epochs, 2e-3, 8), folder, machine, 1e9, "test")
 
@@ -295,7 +295,7 @@ def test_every_kind_is_adapted_tuned_saved_and_loaded(kind: str, headless: bool,
 
     machine = runtime.start(1, 1, "fp32")
     base_models.bring(str(tiny.model(tmp_path / "source", kind, headless)), tmp_path / "vanilla")
-    encoder = base_models.open_encoder(tmp_path / "vanilla")
+    encoder = base_models.open_base(tmp_path / "vanilla")
     assert encoder.objective == (base_models.MASKED if kind in MASKED else base_models.CAUSAL)
     assert encoder.tokenizer.pad_token is not None
 
@@ -311,7 +311,7 @@ def test_every_kind_is_adapted_tuned_saved_and_loaded(kind: str, headless: bool,
 
     # A classifier starts from the adapted weights, and from the base's where the language model has none (BERT's pooler).
     base_models.save_language_model(model, encoder, tmp_path / "adapted")
-    adapted = base_models.open_encoder(tmp_path / "adapted")
+    adapted = base_models.open_base(tmp_path / "adapted")
     classifier = base_models.load_classifier(adapted, TASK, machine)
     start, learnt = classifier.base_model.state_dict(), model.base_model.state_dict()
     assert all(torch.equal(start[name], tensor) for name, tensor in learnt.items())
@@ -362,7 +362,7 @@ def test_every_kind_is_adapted_tuned_saved_and_loaded(kind: str, headless: bool,
 def test_a_multi_label_transformer_gives_one_probability_per_label(kind: str, tmp_path: Path) -> None:
     machine = runtime.start(1, 1, "fp32")
     base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
-    encoder = base_models.open_encoder(tmp_path / "vanilla")
+    encoder = base_models.open_base(tmp_path / "vanilla")
     task = Task("multi-label", TASK.labels)
     classifier = base_models.load_classifier(encoder, task, machine)
     transformer.save(classifier, encoder, card_of(task), tmp_path / "labeler")
@@ -378,7 +378,7 @@ def test_the_projection_of_masked_positions_alone_gives_the_loss_of_the_whole_pr
 
     machine = runtime.start(1, 1, "fp32")
     base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
-    encoder = base_models.open_encoder(tmp_path / "vanilla")
+    encoder = base_models.open_base(tmp_path / "vanilla")
     model, _ = base_models.load_language_model(encoder, machine)
     model.eval()
     rows = corpus_rows(encoder)
@@ -406,7 +406,7 @@ def test_a_max_length_beyond_the_models_places_is_refused_and_the_last_place_wor
     """Batches are padded to multiples of 8 tokens, so RoBERTa's 65th place here is never used."""
     machine = runtime.start(1, 1, "fp32")
     base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
-    encoder = base_models.open_encoder(tmp_path / "vanilla")
+    encoder = base_models.open_base(tmp_path / "vanilla")
     for model in (base_models.load_language_model(encoder, machine)[0], base_models.load_classifier(encoder, TASK, machine)):
         base_models.check_length(model, places or 1000)
         if places:
@@ -424,6 +424,6 @@ def test_a_tokenizer_with_more_tokens_than_the_model_has_vectors_is_refused(tmp_
     words.add_tokens(["labelrounds"])
     words.save_pretrained(source)
     base_models.bring(str(source), tmp_path / "vanilla")
-    encoder = base_models.open_encoder(tmp_path / "vanilla")
+    encoder = base_models.open_base(tmp_path / "vanilla")
     with pytest.raises(UserError, match=rf"{len(words)} tokens, but the model has vectors for {len(words) - 1}"):
         base_models.load_classifier(encoder, TASK, runtime.start(1, 1, "fp32"))

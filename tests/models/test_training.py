@@ -45,7 +45,7 @@ class Run:
     def fit(self, checkpoint_seconds: float = 0.0) -> list[training.Epoch]:
         """Trains from the start, or from where a killed call left off, in a process with fresh seeds."""
         machine = runtime.start(13, 1, "fp32")
-        encoder = base_models.open_encoder(self.vanilla)
+        encoder = base_models.open_base(self.vanilla)
         self.model, _ = base_models.load_language_model(encoder, machine)
         rows = [row["input_ids"] for row in transformer.tokenize([text for text, _ in tiny.texts(24)], encoder.tokenizer, 32)]
         objective = objectives.of(encoder, 0.3)
@@ -228,7 +228,7 @@ def test_a_run_that_is_killed_while_patience_runs_stops_where_it_would_have_stop
 
 def test_without_a_score_the_last_step_is_kept_and_steps_cap_the_run(vanilla: Path, tmp_path: Path) -> None:
     machine = runtime.start(13, 1, "fp32")
-    encoder = base_models.open_encoder(vanilla)
+    encoder = base_models.open_base(vanilla)
     model, _ = base_models.load_language_model(encoder, machine)
     rows = [row["input_ids"] for row in transformer.tokenize([text for text, _ in tiny.texts(24)], encoder.tokenizer, 32)]
     taken = []

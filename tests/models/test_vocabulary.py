@@ -24,14 +24,14 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def family(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], tuple[Any, base_models.Encoder, Any]]:
+def family(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], tuple[Any, base_models.BaseModel, Any]]:
     """A new classifier on the same base model at each call, with its encoder and the machine."""
     base_models.bring(str(tiny.model(tmp_path / "source", request.param)), tmp_path / "vanilla")
 
-    def load() -> tuple[Any, base_models.Encoder, Any]:
+    def load() -> tuple[Any, base_models.BaseModel, Any]:
         import torch
 
-        machine, encoder = runtime.start(13, 1, "fp32"), base_models.open_encoder(tmp_path / "vanilla")
+        machine, encoder = runtime.start(13, 1, "fp32"), base_models.open_base(tmp_path / "vanilla")
         torch.manual_seed(13)
         return base_models.load_classifier(encoder, TASK, machine), encoder, machine
 

@@ -548,7 +548,7 @@ def test_the_corpus_to_adapt_to_holds_every_text_once_and_nothing_that_is_held_o
         patch.chdir(tuned.folder)
         settings = params.load()
         runtime.start(settings.seed, 1, "fp32")
-        encoder = base_models.open_encoder(paths.VANILLA)
+        encoder = base_models.open_base(paths.VANILLA)
         found_texts = corpus.read(settings.data, encoder, settings.model.max_length, settings.adapt.valid, tmp_path)
         heldout = set(paths.HELDOUT.read_text().split())
         texts = list(dict.fromkeys(row.cells["text"] for row in tables.rows(settings.data.pool)))
