@@ -15,7 +15,6 @@ from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.labelers import contract
-from labelrounds.models import runtime
 from labelrounds.pool import predictions, reader
 
 
@@ -27,7 +26,7 @@ def main() -> None:
     used = (batch_size, shard_size, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.data)
     total = 0
     with scratch("predict", [source, deployed], used) as folder:
-        labeler = contract.load(deployed, lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision))
+        labeler = contract.load_named(settings.deploy, settings)
         shards = folder / "shards"
         shards.mkdir(exist_ok=True)
         with tqdm(desc=f"predict with {settings.deploy}", unit=" texts", unit_scale=True, mininterval=1.0) as bar:

@@ -9,6 +9,7 @@ import click
 
 from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import Command
+from labelrounds.core.task import Task
 from labelrounds.measures import snapshots, stopping
 from labelrounds.pool import predictions
 from labelrounds.rounds import record, vote
@@ -40,8 +41,8 @@ def main() -> None:
     click.echo(f"stop: {says}")
 
 
-def read_now(rows, settings, task):
-    """Returns the snapshot of the model of now, from what the stages before have just made."""
+def read_now(rows: list[dict[str, str]], settings: params.Params, task: Task) -> snapshots.Snapshot:
+    """Returns the snapshot of the model of now, from what the stages before have just made. rows : of metrics/DEPLOY/test.csv"""
     annotations = vote.deciding(record.read_all(task))
     taken = {a.id for a in annotations} | set(paths.HELDOUT.read_text(encoding="utf-8").split())
     train = json.loads((paths.METRICS / "split.json").read_text(encoding="utf-8"))["train"]

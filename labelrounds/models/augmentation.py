@@ -3,6 +3,7 @@
 A copy is a function of the seed, the texts and the models: the same again on every run.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import UserError, at
 from labelrounds.models import base_models
 from labelrounds.models.objectives import pad
@@ -25,6 +28,36 @@ CANDIDATES = 10  # of the masked language model per place; the rest of the vocab
 BATCH = 64
 TEMPERATURE = 0.9  # of the translation's sampling, as in the paper
 Augment = Callable[[list[str]], list[str]]
+
+
+def named(wanted: params.Unlabelled, texts: list[str], seed: int, max_length: int, start: Callable[[], Runtime]) -> Augment:
+    """Returns the function from texts to their copies that the section `unlabelled` names. start : called where a model is needed"""
+    if wanted.augmentation == "tfidf":
+        return by_tfidf(texts, wanted.share, seed)
+    machine = start()
+    if wanted.augmentation == "mlm":
+        return by_masked_model(base_models.open_base(paths.ADAPTED), wanted.share, seed, max_length, machine)
+    there, back = wanted.translators
+    return by_translation((there, back), seed, max_length, machine)
+
+
+def copies(texts: list[str], how: Callable[[], Augment], folder: Path, title: str) -> list[str]:
+    """Returns a copy of each text, made batch by batch; a second call goes on with the first batch that is not in `folder`.
+
+    how : called once there is a batch to make
+    """
+    made: list[str] = []
+    augment: Augment | None = None
+    with tqdm(total=len(texts), desc=title, unit=" texts", mininterval=1.0) as bar:
+        for start in range(0, len(texts), BATCH):
+            batch = texts[start : start + BATCH]
+            path = folder / f"{start:08d}.json"
+            if not path.is_file():
+                augment = augment or how()
+                files.write_json(path, augment(batch))
+            made += json.loads(path.read_text(encoding="utf-8"))
+            bar.update(len(batch))
+    return made
 
 
 def randomness_of(seed: int, text: str) -> np.random.Generator:

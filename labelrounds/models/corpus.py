@@ -11,7 +11,7 @@ import numpy as np
 
 from labelrounds.core import params, paths
 from labelrounds.core.errors import UserError
-from labelrounds.models.base_models import Encoder
+from labelrounds.models.base_models import BaseModel
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
 
@@ -49,7 +49,7 @@ class TokenIds:
         return self.dataset[number]["input_ids"].tolist()
 
 
-def read(data: params.Data, encoder: Encoder, max_length: int, valid: float, folder: Path) -> Corpus:
+def read(data: params.Data, encoder: BaseModel, max_length: int, valid: float, folder: Path) -> Corpus:
     """Returns the pool without held-out texts, tokenised in `folder`; a side without any text is a UserError.
 
     A text longer than `max_length` tokens becomes several rows; a text that stands in the pool twice counts once.

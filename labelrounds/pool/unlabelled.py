@@ -1,13 +1,15 @@
 """Texts without a label that a model may learn from: a sample of the pool, each with an augmented copy."""
 
-from collections.abc import Iterable
+import heapq
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from labelrounds.core import tables
+from labelrounds.core import params, tables
 from labelrounds.core.errors import UserError
+from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
 
 COLUMNS = ["id", "text", "augmented"]
@@ -32,6 +34,25 @@ class Unlabelled:
     def sample(self, n: int, randomness: np.random.Generator) -> "Unlabelled":
         """Returns `n` of the texts drawn evenly (all where there are no more), in their order."""
         return self.part(np.sort(randomness.permutation(len(self))[:n]))
+
+
+def draw(data: params.Data, heldout: Container[str], size: int, seed: int) -> list[reader.PoolText]:
+    """Returns an even draw of up to `size` texts in pool order: none whose id is held out, and of near-duplicates only the first."""
+    randomness = np.random.default_rng([seed, 2**32 - 1])  # a round's draw takes (seed, number of rounds): not the same one
+    keep: list[tuple[float, int, reader.PoolText]] = []
+    seen: set[str] = set()
+    # The texts with the highest random numbers, in one pass and small memory.
+    for number, row in enumerate(reader.stream(data.pool, data.text_column)):
+        key = near_duplicate_key(row.text)
+        if row.id in heldout or key in seen:
+            continue
+        seen.add(key)
+        entry = (randomness.random(), number, row)
+        if len(keep) < size:
+            heapq.heappush(keep, entry)
+        elif entry > keep[0]:
+            heapq.heapreplace(keep, entry)
+    return [row for _, _, row in sorted(keep, key=lambda entry: entry[1])]
 
 
 def read(path: str | Path, labelled: Iterable[str]) -> Unlabelled:

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from labelrounds.core import files, params
+from labelrounds.core import files, params, paths
 from labelrounds.core.errors import UserError
 from labelrounds.models import augmentation
 from labelrounds.pool import unlabelled
 from labelrounds.pool.identity import near_duplicate_key, text_id
-from stages.unlabelled import draw
 from tests import small, tiny
 from tests.conftest import Project, clone
 from tests.small import FEWER
@@ -89,7 +88,7 @@ def test_no_text_without_a_label_is_held_out_nor_like_one_that_is(tmp_path_facto
             here.split()
         except AssertionError:
             assume(False)  # one side stays empty: the split's own tests say so
-        drawn = draw(params.load())
+        drawn = unlabelled.draw(params.load().data, set(paths.HELDOUT.read_text().split()), size, seed)
         held_rows = {*csv_texts(here, "test"), *csv_texts(here, "valid")}
     held_keys = {near_duplicate_key(text) for text in held_rows}
     held_groups = {group for text, group in pool if near_duplicate_key(text) in held_keys and group}
