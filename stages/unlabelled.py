@@ -15,7 +15,7 @@ from labelrounds.core.errors import Command
 from labelrounds.core.scratch import scratch
 from labelrounds.models import augmentation, runtime
 from labelrounds.models.augmentation import Augment
-from labelrounds.models.runtime import Runtime
+from labelrounds.models.runtime import Machine
 from labelrounds.pool import unlabelled
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     inputs = [settings.data.pool, paths.HELDOUT, paths.ADAPTED, *(folder for folder in translators if Path(folder).is_dir())]
     used = (wanted, settings.data, settings.seed, settings.model.max_length, settings.runtime.threads, settings.runtime.precision)
 
-    def start() -> Runtime:
+    def start() -> Machine:
         return runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
 
     def augmenter() -> Augment:

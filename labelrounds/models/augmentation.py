@@ -30,7 +30,7 @@ TEMPERATURE = 0.9  # of the translation's sampling, as in the paper
 Augment = Callable[[list[str]], list[str]]
 
 
-def named(wanted: params.Unlabelled, texts: list[str], seed: int, max_length: int, start: Callable[[], Runtime]) -> Augment:
+def named(wanted: params.Unlabelled, texts: list[str], seed: int, max_length: int, start: Callable[[], Machine]) -> Augment:
     """Returns the function from texts to their copies that the section `unlabelled` names. start : called where a model is needed"""
     if wanted.augmentation == "tfidf":
         return by_tfidf(texts, wanted.share, seed)
