@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install repro test fast lint docs verify fresh
+.PHONY: help install repro test fast lint docs verify fresh picture
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -46,6 +46,11 @@ lint: $(INSTALLED) ## check the style, the format, the spelling, the declared pa
 docs: $(INSTALLED) ## build the pages of docs/ into site/, and check their links
 	@[ -x .venv/bin/mkdocs ] || python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict $(ARGS)
+
+picture: $(INSTALLED) ## draw docs/images/report.png, the top of the report without texts, in Chromium
+	labelrounds report --no-texts scratch/report.html
+	mkdir -p docs/images
+	chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1000 --screenshot=docs/images/report.png scratch/report.html
 
 verify: $(INSTALLED) ## run the pipeline in two fresh clones and compare every byte of the results
 	python tests/verify.py $(ARGS)
