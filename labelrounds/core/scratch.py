@@ -9,7 +9,7 @@ import importlib.metadata
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ CODE = (Path(__file__).parents[1], Path(__file__).parents[2] / "stages")
 LIBRARIES = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy")
 
 
-def fingerprint_of(inputs: list[str | Path], settings: Any) -> str:
+def fingerprint_of(inputs: Sequence[str | Path], settings: Any) -> str:
     """Returns 16 hex digits over the digests of `inputs`, the `settings`, all of our code and the libraries' versions."""
     known = {
         "inputs": {str(path): files.sha256(path) for path in inputs},
@@ -35,7 +35,7 @@ def fingerprint_of(inputs: list[str | Path], settings: Any) -> str:
 
 
 @contextmanager
-def scratch(stage: str, inputs: list[str | Path], settings: Any) -> Iterator[Path]:
+def scratch(stage: str, inputs: Sequence[str | Path], settings: Any) -> Iterator[Path]:
     """Yields the folder for this stage's checkpoints, under the stage's lock; removes it after success.
 
     Waits while another process holds the lock: a killed `dvc repro` leaves its stage running, and two

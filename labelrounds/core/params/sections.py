@@ -67,7 +67,7 @@ class Finetune(Section):
     warmup: Share
     weight_decay: Amount
     class_weights: Literal["auto", "balanced", "none"]
-    min_steps: int = Field(0, ge=0)
+    min_steps: int = Field(default=0, ge=0)
     lora: Lora | None = None
 
 
@@ -137,10 +137,10 @@ class LanguageModel(Section):
     model: str = ""
     key: str = ""
     parameters: dict[str, Any] = Field(default_factory=dict)
-    concurrency: int = Field(8, ge=1, le=1000)
+    concurrency: int = Field(default=8, ge=1, le=1000)
     requests_per_minute: Amount = 0.0
-    timeout: float = Field(60.0, ge=0.01)
-    attempts: int = Field(6, ge=1, le=100)
+    timeout: float = Field(default=60.0, ge=0.01)
+    attempts: int = Field(default=6, ge=1, le=100)
     price_in: Amount = 0.0
     price_out: Amount = 0.0
 
@@ -150,9 +150,9 @@ class Prompt(Section):
     prompt: str
     form: Literal["scores", "json"] = "scores"
     examples: Literal["none", "fixed", "random", "nearest"] = "none"
-    shots: int = Field(6, ge=1, le=1000)
-    samples: int = Field(1, ge=1, le=1000)
-    calibrate: int = Field(300, ge=0)
+    shots: int = Field(default=6, ge=1, le=1000)
+    samples: int = Field(default=1, ge=1, le=1000)
+    calibrate: int = Field(default=300, ge=0)
     max_characters: Count = 2000
 
     @property
