@@ -51,6 +51,13 @@ class Card:
         """The task with the labels in the order of the scores' columns."""
         return Task(self.task, tuple(self.labels))
 
+    @property
+    def tokens(self) -> int:
+        """The max_length of a labeler that reads tokens: its card always has one."""
+        if self.max_length is None:
+            raise ValueError(f"the card of a labeler of the kind {self.kind} has no max_length")
+        return self.max_length
+
 
 class Labeler(Protocol):
     """The contract of every labeler."""
@@ -60,12 +67,15 @@ class Labeler(Protocol):
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns float32 scores of shape (n_texts, n_labels): probabilities that sum to 1 (multi-class) or one per label."""
+        ...
 
     def logits(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns floats of shape (n_texts, n_labels), which `probabilities` turns into scores."""
+        ...
 
     def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
         """Returns float32 vectors of shape (n_texts, d), in which near texts mean similar things."""
+        ...
 
 
 def _module(kind: str) -> ModuleType | None:

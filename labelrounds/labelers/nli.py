@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class NliLabeler:
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             some = texts[start : start + TEXTS_AT_ONCE]
             pairs = [(text, hypothesis) for text in some for hypothesis in self.hypotheses]
-            rows = transformer.tokenize(pairs, self.tokenizer, self.card.max_length)
+            rows = transformer.tokenize(pairs, self.tokenizer, self.card.tokens)
             logits = transformer.run(rows, self.model, self.tokenizer, self.machine, batch_size, lambda model, batch: model(**batch).logits)
             logits = logits.reshape(len(some), len(self.hypotheses), -1)
             against = logits[..., self.contradiction] if self.card.schema.multi_label else 0
@@ -58,7 +58,7 @@ class NliLabeler:
 
     def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
         """Returns the mean of the last hidden states over each text's tokens, of shape (n_texts, hidden size)."""
-        rows = transformer.tokenize(texts, self.tokenizer, self.card.max_length)
+        rows = transformer.tokenize(texts, self.tokenizer, self.card.tokens)
         return transformer.run(rows, self.model, self.tokenizer, self.machine, batch_size, transformer.mean_hidden_state)
 
 
@@ -82,7 +82,7 @@ def save(encoder: Path, hypotheses: list[str], card: contract.Card, folder: Path
     files.publish(made, folder)
 
 
-def load(folder: Path, card: contract.Card, machine: Any, settings: Params | None = None) -> NliLabeler:
+def load(folder: Path, card: contract.Card, machine: Machine | Callable[[], Machine], settings: Params | None = None) -> NliLabeler:
     """Returns the labeler, on the machine's device, ready to score."""
     hypotheses = json.loads((folder / HYPOTHESES).read_text(encoding="utf-8"))
     labeler = open_model(folder / base_models.COPY, card, hypotheses, machine() if callable(machine) else machine)
@@ -96,7 +96,8 @@ def open_model(source: Path, card: contract.Card, hypotheses: list[str], machine
     model = AutoModelForSequenceClassification.from_pretrained(source, local_files_only=True, trust_remote_code=False, use_safetensors=True)
     model.eval().to(machine.device)
     labels = model.config.label2id
-    entailment, contradiction = _number_of(labels, "entail"), _number_of(labels, "contra")
+    entailment = cast(int, _number_of(labels, "entail"))  # there: nobody asks a model that does not know inference
+    contradiction = _number_of(labels, "contra")
     if contradiction is None:  # models of two outputs call the other one "not_entailment"
         contradiction = next(number for number in labels.values() if number != entailment)
     return NliLabeler(card, "", model, base_models.load_tokenizer(source), machine, hypotheses, entailment, contradiction)

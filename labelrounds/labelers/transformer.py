@@ -40,7 +40,7 @@ class TransformerLabeler:
         return self._run(texts, batch_size, mean_hidden_state, None)
 
     def _run(self, texts: list[str], batch_size: int, forward: Callable[..., Any], progress: Callable[[int], Any] | None) -> np.ndarray:
-        rows = tokenize(texts, self.tokenizer, self.card.max_length)
+        rows = tokenize(texts, self.tokenizer, self.card.tokens)
         return run(rows, self.model, self.tokenizer, self.machine, batch_size, forward, progress)
 
 

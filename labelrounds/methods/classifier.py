@@ -82,7 +82,7 @@ def new(encoder: base_models.BaseModel, card: contract.Card, machine: Machine, l
         begin_at_frequencies(model, gold)
     if not options:  # a model in four bits is where it belongs already
         model.to(machine.device)
-    base_models.check_length(model, card.max_length)
+    base_models.check_length(model, card.tokens)
     return model if low_rank is None else adapters.wrap(model, low_rank)
 
 
@@ -109,7 +109,7 @@ def begin_at_frequencies(model: Any, gold: np.ndarray) -> None:
 
 def tokenized(examples: Examples, encoder: base_models.BaseModel, card: contract.Card) -> list[dict[str, Any]]:
     """Returns one dict of token ids and labels per text."""
-    rows = transformer.tokenize(examples.texts, encoder.tokenizer, card.max_length)
+    rows = transformer.tokenize(examples.texts, encoder.tokenizer, card.tokens)
     return [{**row, "labels": target} for row, target in zip(rows, targets(examples.gold, card.schema), strict=True)]
 
 

@@ -42,7 +42,7 @@ def make(job: Job) -> str:
     model = tune(encoder, train, job)
     model.save_pretrained(tuned)
     encoder.tokenizer.save_pretrained(tuned)
-    embedder = vectors.Embedder(model.eval().to(job.machine.device), encoder.tokenizer, card.max_length, job.machine)
+    embedder = vectors.Embedder(model.eval().to(job.machine.device), encoder.tokenizer, card.tokens, job.machine)
     found = embedder.embed(train.texts, job.settings.predict.batch_size)
     weights, bias = linear.regression(found, train.gold, card.schema, job.section(Settings).inverse_regularization, job.settings.seed)
     card = job.calibrated(card, linear_probe.LinearProbe(card, "", embedder, weights, bias), valid)

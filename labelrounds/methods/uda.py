@@ -211,8 +211,8 @@ def learn(job: Job, encoder: base_models.BaseModel, card: contract.Card, train: 
     rows = [
         {"original": one, "augmented": other}
         for one, other in zip(
-            transformer.tokenize(texts.texts, encoder.tokenizer, card.max_length),
-            transformer.tokenize(texts.augmented, encoder.tokenizer, card.max_length),
+            transformer.tokenize(texts.texts, encoder.tokenizer, card.tokens),
+            transformer.tokenize(texts.augmented, encoder.tokenizer, card.tokens),
             strict=True,
         )
     ]
