@@ -7,7 +7,7 @@ labeler always adds its adapters to the weights as they were brought.
 import importlib.util
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from labelrounds.core import files
 from labelrounds.core.errors import UserError
@@ -25,7 +25,7 @@ def wrap(model: Any, lora: Lora) -> Any:
     settings = peft.LoraConfig(
         task_type=peft.TaskType.SEQ_CLS,
         r=lora.r,
-        lora_alpha=lora.alpha,
+        lora_alpha=cast(int, lora.alpha),  # peft takes any number: it only divides it
         lora_dropout=lora.dropout,
         target_modules=list(lora.targets) or "all-linear",
     )

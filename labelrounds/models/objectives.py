@@ -46,9 +46,10 @@ def masking(tokenizer: Any, probability: float) -> Callable[[list[Any], int], di
 
     collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=probability, seed=0, pad_to_multiple_of=PAD_TO)
     collator.create_rng()
+    generator: Any = collator.generator  # of torch, as the tensors are
 
     def collate(rows: list[Any], seed: int) -> dict[str, Any]:
-        collator.generator.manual_seed(seed)
+        generator.manual_seed(seed)
         return dict(collator.torch_call([{"input_ids": row, "attention_mask": [1] * len(row)} for row in rows]))
 
     return collate

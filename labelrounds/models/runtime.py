@@ -3,6 +3,7 @@
 import os
 import random
 from dataclasses import dataclass
+from typing import Any
 
 PAD_TO = 8  # tokens: batches of few shapes fragment memory less (half the peak on CPUs), and GPUs multiply them faster
 
@@ -37,7 +38,8 @@ def start(seed: int, threads: int, precision: str, max_length: int | None = None
 
     torch.set_num_threads(threads)
     torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms says the same, after a second of imports
-    torch.utils.deterministic.fill_uninitialized_memory = False  # it fills every new tensor, for operations we do not use
+    deterministic: Any = torch.utils.deterministic  # Any: the module gets this property as it is imported
+    deterministic.fill_uninitialized_memory = False  # it fills every new tensor, for operations we do not use
     torch.backends.cudnn.benchmark = False
     random.seed(seed)
     numpy.random.seed(seed % 2**32)

@@ -24,6 +24,8 @@ def narrowed(model: Any, token_ids: Iterable[int]) -> Iterator[None]:
         return
 
     class Narrowed(torch.nn.Module):
+        places: torch.Tensor  # a buffer
+
         def __init__(self, ids: Any) -> None:
             super().__init__()
             places = torch.full((whole.num_embeddings,), -1)
