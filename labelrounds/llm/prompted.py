@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import numpy as np
@@ -21,8 +21,10 @@ from labelrounds.core.errors import UserError, at
 from labelrounds.labelers import contract, transformer
 from labelrounds.llm import answers, prompt, responses, server, shots
 from labelrounds.llm.local import LocalModel
+from labelrounds.llm.prompt import Example, Prompt, Question
 from labelrounds.llm.responses import Kept, Response
 from labelrounds.models import base_models
+from labelrounds.models.runtime import Machine
 
 LIBRARIES = ("numpy",)
 KEPT_AT_ONCE = 200  # vectors: so many are lost by a kill, at most
@@ -58,7 +60,7 @@ class Asked:
     """One request: the key that its response is kept under, what is asked, and what a server is sent."""
 
     key: str
-    question: prompt.Question
+    question: Question
     body: server.Body | None
 
 
@@ -69,13 +71,13 @@ class PromptedLabeler:
     card: contract.Card
     fingerprint: str
     settings: Settings
-    prompt: prompt.Prompt
-    examples: tuple[prompt.Example, ...]
+    prompt: Prompt
+    examples: tuple[Example, ...]
     vectors: np.ndarray | None
-    machine: Any
+    machine: Machine | Callable[[], Machine]
     kept: Kept = field(default_factory=Kept)
     language_models: Mapping[str, params.LanguageModel] = field(default_factory=dict)
-    _near: dict[str, tuple[prompt.Example, ...]] = field(default_factory=dict, repr=False)
+    _near: dict[str, tuple[Example, ...]] = field(default_factory=dict, repr=False)
 
     def scores(self, texts: list[str], batch_size: int, progress: Callable[[int], Any] | None = None) -> np.ndarray:
         """Returns float32 scores of shape (n_texts, n_labels); as unsure as can be for an answer outside the labels."""
@@ -169,18 +171,19 @@ class PromptedLabeler:
         yes, no = (scores, np.clip(1 - scores, LEAST, 1.0)) if self.settings.form == prompt.JSON else scores.T
         return np.log(yes) - np.log(no)
 
-    def _shown(self, texts: list[str]) -> list[tuple[prompt.Example, ...]]:
+    def _shown(self, texts: list[str]) -> list[tuple[Example, ...]]:
         if self.settings.examples != shots.NEAREST or not self.examples:
             return [self.examples] * len(texts)
         if len(self._near) > 10_000:  # memory must not grow with the pool
             self._near = {}
         new = [text for text in dict.fromkeys(texts) if text not in self._near]
         if new:
-            near = shots.nearest(new, self.embed(new, 1), self.examples, self.vectors, self.settings.shots)
+            vectors = cast(np.ndarray, self.vectors)  # there before anything is asked: nearest examples are kept with theirs
+            near = shots.nearest(new, self.embed(new, 1), self.examples, vectors, self.settings.shots)
             self._near |= dict(zip(new, near, strict=True))
         return [self._near[text] for text in texts]
 
-    def _requests(self, question: prompt.Question) -> list[Asked]:
+    def _requests(self, question: Question) -> list[Asked]:
         settings = self.settings
         if settings.local:
             request = {"model": settings.identity, "messages": question.messages, "answers": question.answers, "precision": settings.precision}
@@ -193,7 +196,7 @@ class PromptedLabeler:
         """Asks what is missing and keeps what comes; prints how much that is before, and how much it was after."""
         costs = self.language_models.get(self.settings.model, params.LanguageModel())
         used = [0, 0]
-        name = self.card.base["language_model"]
+        name = self.settings.model
 
         def keep(key: str, response: Response) -> None:
             self.kept.keep({key: response})
@@ -201,10 +204,11 @@ class PromptedLabeler:
                 used[side] += tokens
 
         failures: dict[str, str] = {}
+        bodies = {key: request.body for key, request in missing.items() if request.body is not None}  # a model on this machine is sent none
         if self.settings.local:
             expected = sum(len(self._local.tokens(request.question)) for request in missing.values()), 0
         else:
-            sizes = [server.tokens_of(request.body) for request in missing.values()]
+            sizes = [server.tokens_of(body) for body in bodies.values()]
             expected = sum(size[0] for size in sizes), sum(size[1] for size in sizes)
         about = "" if self.settings.local else "about "
         click.echo(
@@ -221,7 +225,6 @@ class PromptedLabeler:
                 asked = [[request.question for request in row] for row in rows]
                 self._local.ask(asked, lambda row, place, response: keep(rows[row][place].key, response), bar.update)
             else:
-                bodies = {key: request.body for key, request in missing.items()}
                 failures = server.Server(self.settings.model, costs).ask(bodies, keep, bar.update)
         click.echo(f"{name}: {len(missing) - len(failures)} answered: {used[0]:,} tokens read, {used[1]:,} written{_price(used, costs)}.")
         if failures:
