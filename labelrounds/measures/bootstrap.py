@@ -107,7 +107,7 @@ def resamples(gold: np.ndarray, seed: int, count: int = RESAMPLES) -> Iterator[n
         size = min(part, count - begin)
         cells = draw.integers(0, n, size=(size, n)) * size + np.arange(size)[:, None]
         weights = np.bincount(cells.ravel(), minlength=n * size).reshape(n, size).astype(np.float32)
-        lacking = (_totals(positive, weights) == 0) & gold.any(axis=0)[:, None]
+        lacking = (_totals(positive, weights) == 0) & np.asarray(gold.any(axis=0))[:, None]
         for label in np.flatnonzero(lacking.any(axis=1)):
             columns = np.flatnonzero(lacking[label])
             members = np.flatnonzero(gold[:, label])
@@ -159,7 +159,7 @@ def _scores(
     hits, support, said, n = counts[:k], counts[k : 2 * k], counts[2 * k : 3 * k], counts[-1:]
     both = support + said
     f1 = 2 * hits / np.maximum(both, 1)
-    seen = (gold | predicted).any(axis=0)
+    seen = np.asarray((gold | predicted).any(axis=0))
     found = {
         "accuracy": counts[-2:-1] / n,
         "f1_micro": 2 * hits.sum(axis=0, keepdims=True) / np.maximum(both.sum(axis=0, keepdims=True), 1),

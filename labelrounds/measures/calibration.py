@@ -31,7 +31,8 @@ def temperature(logits: np.ndarray, gold: np.ndarray) -> float:
         likelihood = log_softmax(logits / np.exp(log_temperature), axis=1)[np.arange(len(gold)), gold].sum()
         return -likelihood + log_temperature**2 / (2 * SPREAD**2)
 
-    return round(float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x)), DIGITS)
+    found: Any = minimize_scalar(loss, bounds=(-3, 3), method="bounded")
+    return round(float(np.exp(found.x)), DIGITS)
 
 
 def platt(logits: np.ndarray, gold: np.ndarray) -> tuple[float, float]:

@@ -4,6 +4,7 @@ All arrays of gold and predicted labels are 0/1 indicator matrices of shape (n_t
 multi-class row holds exactly one 1.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,18 +22,18 @@ def summary(gold: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, 
     """
     from sklearn.metrics import f1_score, jaccard_score
 
-    seen = (gold | predicted).any(axis=0)
-    per_label = f1_score(gold, predicted, average=None, zero_division=0)
+    seen = np.asarray((gold | predicted).any(axis=0))
+    per_label = _averaged(f1_score, gold, predicted, None)
     weights = gold.sum(axis=0)
-    values = {
+    values: dict[str, Any] = {
         "accuracy": float((gold == predicted).all(axis=1).mean()),
-        "f1_micro": f1_score(gold, predicted, average="micro", zero_division=0),
+        "f1_micro": _averaged(f1_score, gold, predicted, "micro"),
         "f1_macro": per_label[seen].mean() if seen.any() else 0.0,
         "f1_weighted": float((per_label * weights).sum() / max(weights.sum(), 1)),
         "roc_auc": mean_of(roc_auc(gold, probabilities)),
     }
     if task.multi_label:
-        values["jaccard"] = jaccard_score(gold, predicted, average="samples", zero_division=1.0)
+        values["jaccard"] = _averaged(jaccard_score, gold, predicted, "samples", 1.0)
     values["f1"] = {label: value if seen[number] else None for number, (label, value) in enumerate(zip(task.labels, per_label, strict=True))}
     return rounded(values)
 
@@ -41,8 +42,8 @@ def macro_f1(gold: np.ndarray, predicted: np.ndarray) -> float:
     """Returns the mean F1 over the labels that occur in gold or predicted; what chooses the best epoch."""
     from sklearn.metrics import f1_score
 
-    seen = (gold | predicted).any(axis=0)
-    return float(f1_score(gold, predicted, average=None, zero_division=0)[seen].mean()) if seen.any() else 0.0
+    seen = np.asarray((gold | predicted).any(axis=0))
+    return float(_averaged(f1_score, gold, predicted, None)[seen].mean()) if seen.any() else 0.0
 
 
 def roc_auc(gold: np.ndarray, probabilities: np.ndarray) -> list[float | None]:
@@ -59,12 +60,17 @@ def per_label(gold: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray
     """Returns one row per label: precision, recall, f1, roc_auc, support."""
     from sklearn.metrics import precision_recall_fscore_support
 
-    columns = precision_recall_fscore_support(gold, predicted, average=None, zero_division=0)
+    columns = _averaged(precision_recall_fscore_support, gold, predicted, None)
     areas = roc_auc(gold, probabilities)
     return [
         rounded({"label": label, "precision": p, "recall": r, "f1": f, "roc_auc": area, "support": int(s)})
         for label, p, r, f, s, area in zip(task.labels, *columns, areas, strict=True)
     ]
+
+
+def _averaged(measure: Callable[..., Any], gold: np.ndarray, predicted: np.ndarray, average: str | None, empty: float = 0) -> Any:
+    """Returns what a measure of scikit-learn says, which names no types. empty : where there is nothing to divide by"""
+    return measure(gold, predicted, average=average, zero_division=empty)
 
 
 def mean_of(values: list[float | None]) -> float | None:

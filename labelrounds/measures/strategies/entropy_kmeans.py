@@ -1,5 +1,7 @@
 """Ask about texts of high entropy that are spread over the clusters of their embeddings (Zhdanov 2019, "Diverse mini-batch Active Learning")."""
 
+from typing import Any
+
 import numpy as np
 
 from labelrounds.measures import acquisition
@@ -20,7 +22,8 @@ def spread(vectors: np.ndarray, size: int, seed: int) -> np.ndarray:
     if len(vectors) <= size:
         return np.arange(len(vectors))
     vectors = acquisition.unit(vectors)
-    distances = KMeans(size, n_init=1, random_state=seed).fit(vectors).transform(vectors)
+    options: dict[str, Any] = {"n_init": 1, "random_state": seed}  # scikit-learn names no types
+    distances = KMeans(size, **options).fit(vectors).transform(vectors)
     chosen: list[int] = []
     for centre in range(size):
         order = np.argsort(distances[:, centre], kind="stable")
