@@ -10,7 +10,7 @@ import io
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from labelrounds.core import paths, revisions, tables
 from labelrounds.core.errors import UserError, did_you_mean
@@ -78,7 +78,8 @@ class Comparison:
     @property
     def better(self) -> bool | None:
         """Whether macro-F1 is better (False: worse); None where the interval, to the three digits that are shown, holds 0."""
-        low, high = (round(bound, 3) for bound in self.macro.ci95)
+        ci95 = cast(tuple[float, float], self.macro.ci95)  # macro-F1 is a number in every resample
+        low, high = (round(bound, 3) for bound in ci95)
         return True if low > 0 else False if high < 0 else None
 
     @property

@@ -6,10 +6,10 @@ against its sha256.
 """
 
 import ast
-import io
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def make_pool() -> int:
     return len(texts)
 
 
-def _member(archive: tarfile.TarFile, name: str) -> io.BufferedReader:
+def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     member = archive.extractfile(name)
     assert member is not None, f"{name} is not a file"
     return member

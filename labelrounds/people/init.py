@@ -131,7 +131,7 @@ def read_labelled(path: Path, text_column: str | None, label_column: str | None,
         raise UserError(
             f"{at(path, 1)}: no label column found among: {', '.join(columns)}. Name it with --label-column, or give one 0/1 column per label."
         )
-    if hot:
+    if named is None:
         marked = [tuple(column for column in hot if row.cells[column].strip().lower() in TRUE) for row in everything]
         several = multi_label or any(len(labels) != 1 for labels in marked)
         found = marked

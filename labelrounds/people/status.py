@@ -1,5 +1,7 @@
 """Where the labels stand: per round, per label and per person, and what comes next."""
 
+from typing import Any
+
 import click
 
 from labelrounds.core import params, paths, screen
@@ -24,7 +26,7 @@ def show(settings: params.Params) -> None:
     per_round = labels.groupby("round", sort=False).agg(labels=("id", "size"), texts=("id", "nunique"), people=("person", "nunique"))
     click.echo(screen.frame(per_round.reset_index()) + "\n")
 
-    def counted(found: pandas.Series) -> pandas.Series:
+    def counted(found: Any) -> Any:  # of pandas.Series
         return found.explode().value_counts().reindex(task.labels, fill_value=0)
 
     settled = pandas.Series([found.labels for found in verdict.labels.values()], dtype=object)

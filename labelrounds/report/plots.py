@@ -81,7 +81,7 @@ def _drawn(name: str, said: str, size: tuple[float, float], left: float, bottom:
 
     with _style(name):
         figure = Figure(figsize=size, facecolor="none")
-        place = [left / size[0], bottom / size[1], (size[0] - left - 0.15) / size[0], (size[1] - bottom - top) / size[1]]
+        place = (left / size[0], bottom / size[1], (size[0] - left - 0.15) / size[0], (size[1] - bottom - top) / size[1])
         axes = figure.add_axes(place, facecolor="none")
         draw(axes)
         with io.StringIO() as file, warnings.catch_warnings():
@@ -98,7 +98,7 @@ def _inline(drawing: str, said: str, size: tuple[float, float]) -> str:
     inner = inner.replace("xlink:href", "href")
     used = set(re.findall(r'(?:url\(|href=")#([^)"]+)', inner))
     inner = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", inner)
-    inner = re.sub(r"font: [^;\"]*", lambda found: f"font-size: {re.search(r'[0-9.]+px', found[0])[0]}", inner)
+    inner = re.sub(r"font: [^;\"]*", lambda found: f"font-size: {re.findall(r'[0-9.]+px', found[0])[0]}", inner)
     for ours, theirs in COLOURS.items():
         inner = inner.replace(ours, theirs)
     inner = re.sub(r"\s*\n\s*", "\n", inner).strip()

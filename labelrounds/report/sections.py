@@ -116,10 +116,10 @@ def confusion(said: list[dict[str, str]] | None, task: Task) -> dict[str, Any] |
     totals = counts.sum(axis=1)
     off = sorted(((int(counts[i, j]), i, j) for i, j in zip(*np.nonzero(counts), strict=True) if i != j), key=lambda cell: (-cell[0], cell[1:]))
     pairs = [{"gold": task.labels[i], "predicted": task.labels[j], "count": n, "share": n / int(totals[i])} for n, i, j in off[:PAIRS]]
-    found = {"labels": task.labels, "counts": counts.tolist(), "totals": totals.tolist(), "pairs": pairs, "heat": None, "left_out": 0}
+    found: dict[str, Any] = {"labels": task.labels, "counts": counts.tolist(), "totals": totals.tolist(), "pairs": pairs, "heat": None, "left_out": 0}
     if len(task.labels) > GRID:
-        said = f"Confusion matrix of {len(task.labels)} labels: {int(counts.trace())} of {int(counts.sum())} texts stand on the diagonal"
-        found["heat"], found["left_out"] = plots.heat("confusion", said, task.labels, counts)
+        words = f"Confusion matrix of {len(task.labels)} labels: {int(counts.trace())} of {int(counts.sum())} texts stand on the diagonal"
+        found["heat"], found["left_out"] = plots.heat("confusion", words, task.labels, counts)
     return found
 
 
