@@ -1,1 +1,1 @@
-"""The rooms that stages and people share, one module per noun."""
+"""The library. Each folder is a floor; a floor imports only floors below it."""

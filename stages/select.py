@@ -1,6 +1,6 @@
 """Choose the texts that people should label next.
 
-    data/predictions, data/pool, data/split/{labels.csv,heldout.txt}, data/rounds, models/labeler/DEPLOY ──► data/queue/next.csv
+    data/predictions, data/pool, data/split/heldout.txt, data/rounds, models/labeler/DEPLOY ──► data/queue/next.csv
 
 Never a text that is labelled or held out, nor two near-duplicates in one queue.
 """

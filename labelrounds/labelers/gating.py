@@ -1,4 +1,4 @@
-"""A labeler at the gate: what it says of the pool and of audited texts, and the pool with the labels that it may give alone."""
+"""Reads the labeler's scores for the gate. Then marks each pool text `human`, `auto` or `review`."""
 
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""A prompt becomes a labeler: what is asked, which examples are shown, what the model answers anyhow, and the temperature.
+"""Makes a labeler from a prompt.
 
-Nothing is learnt but which examples are shown (from the training texts), what the model answers anyhow (from the
-pool, without held-out texts) and the temperature (from validation). Test texts are asked with them, so that they can
-be measured with neither the model nor the network.
+Three things are fitted: the examples (from training texts), the model's bias towards each label (from pool texts that are not
+held out), the temperature (from validation). The model is asked about the test texts too, so that the labeler can be measured
+later with neither the model nor the network.
 """
 
 import hashlib

@@ -60,7 +60,7 @@ class Prompt:
                 raise UserError(
                     f"{at(name)}: there is no block `{block}`. Expected {{% block {block} %}} … {{% endblock %}}: see studies/llm/README.md."
                 )
-        if text_id("a") not in self._block("user", text=text_id("a"), label=task.labels[0]):
+        if text_id("a") not in self._render("user", text=text_id("a"), label=task.labels[0]):
             raise UserError(f"{at(name)}: the block `user` does not show the text. Write {{{{ text }}}} where it should stand.")
 
     def questions(self, text: str, examples: tuple[Example, ...] = ()) -> list[Question]:
@@ -90,19 +90,19 @@ class Prompt:
 
     def _messages(self, text: str, shown: list[tuple[str, str]], label: str | None) -> tuple[Message, ...]:
         asked = {} if label is None else {"label": label}
-        guideline = self._block("system", **asked)
+        guideline = self._render("system", **asked)
         messages = [{"role": "system", "content": guideline}] if guideline else []
         for known, answer in shown:
             messages += [
-                {"role": "user", "content": self._block("user", text=self._cut(known), **asked)},
+                {"role": "user", "content": self._render("user", text=self._cut(known), **asked)},
                 {"role": "assistant", "content": answer},
             ]
-        return (*messages, {"role": "user", "content": self._block("user", text=self._cut(text), **asked)})
+        return (*messages, {"role": "user", "content": self._render("user", text=self._cut(text), **asked)})
 
     def _cut(self, text: str) -> str:
         return text if len(text) <= self.max_characters else text[: self.max_characters] + " …"
 
-    def _block(self, block: str, **values: Any) -> str:
+    def _render(self, block: str, **values: Any) -> str:
         known = {"labels": list(self.task.labels), "form": self.form, "multi_label": self.task.multi_label, **values}
         try:
             # https://jinja.palletsprojects.com/en/stable/api/#jinja2.Template.blocks

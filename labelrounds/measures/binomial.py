@@ -1,4 +1,4 @@
-"""What a number of right texts proves: exact binomial bounds (Clopper and Pearson 1934)."""
+"""Exact binomial bounds: k of n texts are right; how low may the true precision be? (Clopper and Pearson 1934)"""
 
 from functools import lru_cache
 

@@ -3,12 +3,15 @@
 The promise: with probability 1 - `risk`, of the texts that the gate lets through as `auto`, at least `precision`
 are right; for each label that is frequent enough by itself, and for the rarer ones together.
 
+A text's stratum is the label on which its decision depends: the least certain of the labels that the model gives it. Texts
+without any label are a stratum of their own. A group is a frequent stratum alone, or all rare ones together.
+
 The proof is fixed-sequence testing (Bauer 1991; learn then test, Angelopoulos et al. 2021). The scores of the
 pool's unlabelled texts decide, without any label, which labels stand alone and in which order cuts are tried.
 Validation texts, drawn from the same pool, only test: a cut passes if so few of those above it are wrong that
 the exact binomial lower bound of the precision (see `binomial`) reaches the promise, and the first
-cut that fails ends the sequence. So wherever the precision first falls short, one test at level `risk` has to
-err for the promise to break; groups of labels share the risk (Bonferroni).
+cut that fails ends the sequence. Take the first cut whose true precision is too low. The promise breaks only if
+that cut passes its test. This happens with probability `risk` at most. Groups share the risk (Bonferroni).
 
 It assumes that the texts to label come from where the validation texts came from, and that validation did not
 choose the model. It did choose the epoch and the calibration: benchmarks/gate_precision.py measures what that costs.

@@ -1,9 +1,9 @@
 """Which labels look wrong? Confident learning: arrays in, ranking out; no torch.
 
 Northcutt, Jiang & Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels". A model that never saw a
-label says how likely it is. What counts as likely is measured per label: the mean probability of the texts that carry
-it. A label is denied where another one is the likeliest of those that are likely by that measure, and the model would
-not give it itself. Texts are ranked by how likely the model holds their label ("self-confidence").
+label says how probable it is. A label is likely if its probability reaches that label's mean (over the texts that carry it). A
+label is denied if the model predicts another one, and another one is the most probable of the likely labels. Texts are
+ranked by how probable the model holds their label ("self-confidence").
 
 For multi-label every label is a decision of its own, between "applies" and "does not", and a text's rank is that of its
 worst one, not the moving average of Thyagarajan et al. 2022 ("Identifying Incorrect Annotations in Multi-Label

@@ -1,4 +1,4 @@
-"""GGUF, the one-file format of llama.cpp, turned into a model folder that every other room reads."""
+"""GGUF, the one-file format of llama.cpp, turned into a model folder that every other floor reads."""
 
 from pathlib import Path
 

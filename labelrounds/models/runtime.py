@@ -1,4 +1,4 @@
-"""What the hardware is asked to do: seed, threads, precision, device, offline."""
+"""Sets seed, threads, precision and device of a process."""
 
 import os
 import random

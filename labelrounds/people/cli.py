@@ -1,4 +1,4 @@
-"""The command `labelrounds`: what people type. Each subcommand is a few lines that call a room below."""
+"""The command `labelrounds`: what people type. Each subcommand is a few lines that call a floor below."""
 
 import os
 import sys

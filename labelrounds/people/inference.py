@@ -1,4 +1,4 @@
-"""One question to a labeler: what does it make of these texts?"""
+"""Labels given texts with a labeler of the project."""
 
 import contextlib
 import json

@@ -1,5 +1,5 @@
 """The texts: the pool as a stream, the identity of a text, and the texts without labels that models learn from.
 
-It imports core. It has never heard of a label that a person gave, so that the stage `adapt` cannot either. Everything that reads
-texts calls it.
+This floor reads no label that a person gave. So the stage `adapt`, which uses only this floor, models and core, cannot see any.
+It imports core. Everything that reads texts calls it.
 """

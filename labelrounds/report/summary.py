@@ -1,6 +1,7 @@
 """The few numbers that a person acts on after a round: metrics/summary.json, which `dvc metrics diff` shows.
 
-Everything else stands in files that DVC does not count among the metrics (metrics/NAME.json, metrics/gate.json …).
+metrics/adapt.json is a DVC metric too. Everything else stands in files that DVC does not count among the metrics
+(metrics/NAME.json, metrics/gate.json …).
 """
 
 from typing import Any

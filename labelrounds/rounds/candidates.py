@@ -29,7 +29,7 @@ def distinct(numbers: np.ndarray, size: int, data: params.Data, task: Task) -> l
         # Read the texts of as many rows as are likely to be enough, not of the whole pool.
         ordered = rows(numbers[:window].tolist(), data)
         by_id = {row.id: (number, row) for number, row in sorted(ordered, key=lambda candidate: -candidate[0])}
-        chosen = [by_id[identity] for identity, _ in queue.unlike(((row.id, row.text) for _, row in ordered), set(labelled))]
+        chosen = [by_id[identity] for identity, _ in queue.without_near_duplicates(((row.id, row.text) for _, row in ordered), set(labelled))]
         if len(chosen) >= size or window >= len(numbers):
             return chosen[:size]
         window *= 4

@@ -1,8 +1,8 @@
-"""Who is held out: the rule that sends a text to train, validation or test, and never changes its mind.
+"""Decides which texts are validation and test texts (the holdout). A hash of the text's group and a salt decides. Later rounds
+cannot change it.
 
-Only texts of the holdout rounds can be held out, by a hash of their group and a salt. A group is everything
-tied together by near-duplicate keys and by the pool's own `group` column. So a later round, whatever it
-holds, cannot move a text into or out of the validation and test sets.
+Only texts of the holdout rounds can be held out. A group is all texts that are connected by near-duplicate keys or by the
+pool's own `group` column. So a later round, whatever it holds, cannot move a text into or out of the validation and test sets.
 """
 
 import hashlib

@@ -33,7 +33,7 @@ class Asked:
     own: dict[str, str]
 
 
-def unlike(texts: Iterable[tuple[str, str]], taken: set[str]) -> Iterator[tuple[str, str]]:
+def without_near_duplicates(texts: Iterable[tuple[str, str]], taken: set[str]) -> Iterator[tuple[str, str]]:
     """Yields (id, text) of those that are no near-duplicate of an earlier one or of the keys `taken`, which grow."""
     for identity, text in texts:
         key = near_duplicate_key(text)

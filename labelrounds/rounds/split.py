@@ -1,4 +1,4 @@
-"""The split of the labelled texts: who is on which side, what had to be decided for it, and the counts.
+"""Puts each labelled text into train, validation or test. Lists the special cases (ties, relabelled texts). Counts the texts.
 
 The rule that sends a text to a side is in `holdout`, the label of each text in `vote`.
 """

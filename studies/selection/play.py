@@ -108,7 +108,10 @@ def read_test(path, task):
 
 def askable(known, taken):
     """Returns the gold texts without near-duplicates of each other or of test texts."""
-    return {identity: known[identity] for identity, _ in queue.unlike(((identity, text) for identity, (text, _) in known.items()), set(taken))}
+    return {
+        identity: known[identity]
+        for identity, _ in queue.without_near_duplicates(((identity, text) for identity, (text, _) in known.items()), set(taken))
+    }
 
 
 def adapted(place, base, encoder, task, texts, further, measured):
@@ -119,7 +122,7 @@ def adapted(place, base, encoder, task, texts, further, measured):
             *((text_id(text), text) for text, _ in texts.values()),
             *((text_id(row.cells["text"]), row.cells["text"]) for row in tables.rows(further)),
         ]
-        kept = queue.unlike(rows, {near_duplicate_key(text) for text in measured.texts})
+        kept = queue.without_near_duplicates(rows, {near_duplicate_key(text) for text in measured.texts})
         build(place, base, encoder, task, (text for _, text in kept), "supervised", RANDOM, 1, params.load().seed)
         with contextlib.chdir(place):
             with files.atomic(paths.HELDOUT) as file:

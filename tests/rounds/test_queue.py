@@ -166,7 +166,7 @@ def test_for_several_labels_the_column_is_called_labels(tmp_path: Path) -> None:
 
 def test_no_two_near_duplicates_stand_in_one_queue() -> None:
     texts = [("1", "Hello there"), ("2", "hello, there!"), ("3", "Bye"), ("4", "labelled already?")]
-    assert list(queue.unlike(texts, {near_duplicate_key("Labelled already")})) == [texts[0], texts[2]]
+    assert list(queue.without_near_duplicates(texts, {near_duplicate_key("Labelled already")})) == [texts[0], texts[2]]
 
 
 def test_next_copies_the_queue_and_says_what_to_do(here: SmallProject) -> None:

@@ -1,4 +1,4 @@
-"""params.yaml: what may stand in it (types, sections, rules), how it is read (source, reading), and how a mistake is told (mistakes)."""
+"""params.yaml: what may stand in it (types, sections, rules), how it is read (source, reading), and how mistakes are reported (mistakes)."""
 
 from labelrounds.core.params.reading import load, named
 from labelrounds.core.params.sections import Data, Finetune, LanguageModel, Lora, Params, Prompt, Recipe, Split, Stop, Unlabelled
