@@ -57,20 +57,20 @@ def test_a_new_method_kind_and_strategy_are_one_file_each_and_run_through_dvc_re
     project.write("labelrounds/methods/centroid.py", sample('"""Nearest centroid'))
     project.write("labelrounds/methods/shares.py", SHARES)
     project.write("labelrounds/labelers/shares.py", sample('"""Shares'))
-    project.write("labelrounds/measures/strategies/least_certain.py", sample('"""Least confidence'))
+    project.write("labelrounds/measures/strategies/runner_up.py", sample('"""Runner-up'))
     project.write("params.yaml", project.read("params.yaml") + sample("centroid:") + "shares: {}\n")
     recipes = {"mine": {"encoder": "vanilla", "method": "centroid"}, "share": {"encoder": "vanilla", "method": "shares"}}
-    project.params(recipes={**recipes, **BASELINE}, deploy="mine", select__strategy="least-certain")
+    project.params(recipes={**recipes, **BASELINE}, deploy="mine", select__strategy="runner-up")
     project.run("dvc", "repro", "select", "evaluate@mine", "evaluate@share")
 
-    assert "least-certain" in project.read("params.yaml") and len(project.read("data/queue/next.csv").splitlines()) == 6
+    assert "runner-up" in project.read("params.yaml") and len(project.read("data/queue/next.csv").splitlines()) == 6
     shares = json.loads(project.read("metrics/share.json"))["test"]
     assert len({f1 for f1 in shares["f1"].values() if f1}) == 1, "every text gets the most frequent label"
     assert json.loads(project.read("metrics/mine.json"))["trained_on"] > 0
     changed = project.run("git", "status", "--porcelain", "--untracked-files=all", "labelrounds", "stages", "dvc.yaml", "studies").stdout
     assert sorted(line.split()[-1] for line in changed.splitlines()) == [
         "labelrounds/labelers/shares.py",
-        "labelrounds/measures/strategies/least_certain.py",
+        "labelrounds/measures/strategies/runner_up.py",
         "labelrounds/methods/centroid.py",
         "labelrounds/methods/shares.py",
     ]
