@@ -59,3 +59,25 @@ def folders_of(script: Path) -> set[str]:
     """Returns the folders of labelrounds/ that a script stands on, its own aside."""
     floors = {floor for path in code_of(script) if path != script and (floor := floor_of(path))}
     return {f"labelrounds/{floor}" for floor in floors}
+
+
+def counts() -> dict[str, int]:
+    """Returns how many lines the pipeline has, by what they belong to."""
+
+    def lines(*found: Path) -> int:
+        return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in found)
+
+    stages = list((ROOT / "stages").glob("*.py"))
+    return {
+        "dvc.yaml": lines(ROOT / "dvc.yaml"),
+        "studies/*/dvc.yaml": lines(*(ROOT / "studies").glob("*/dvc.yaml")),
+        "dvc.lock": lines(ROOT / "dvc.lock") if (ROOT / "dvc.lock").is_file() else 0,
+        "all stages": lines(*stages),
+        "the longest stage": max(map(lines, stages)),
+        "README.md": lines(ROOT / "README.md"),
+    }
+
+
+if __name__ == "__main__":  # python -m tests.graph
+    for what, count in counts().items():
+        print(f"{count:6} lines: {what}")

@@ -201,6 +201,7 @@ def test_a_second_round_trains_again_but_never_adapts_again_nor_moves_the_test_s
     assert counts["rounds"]["02"]["train"] == 12 and counts["rounds"]["02"]["test"] == 0
     table = project.run("dvc", "metrics", "diff").stdout
     assert "texts.train" in table and set(re.findall(r"metrics/\S+", table)) == {"metrics/summary.json"}
+    assert len(table.splitlines()) <= 30 and max(map(len, table.splitlines())) <= 100, "it fits a terminal"
     assert "ci95" in project.read("metrics/adapted.json") and "ci95" not in table, "intervals are lists, and the table stays one line per score"
 
 
