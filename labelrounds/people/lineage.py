@@ -24,7 +24,11 @@ def _parameters(lock: str, labeler: str) -> dict[str, Any]:
         stages = YAML(typ="safe").load(lock)["stages"]
         makers = {out["path"]: name for name, stage in stages.items() for out in stage.get("outs", [])}
         found: dict[str, Any] = {}
-        waiting, seen = [makers.get(f"metrics/{labeler}/test.csv")], {None}
+
+        def makers_of(path: str) -> list[str]:
+            return [maker for out, maker in makers.items() if path == out or path.startswith(f"{out}/")]
+
+        waiting, seen = makers_of(f"metrics/{labeler}/test.csv"), set()
         while waiting:
             name = waiting.pop()
             if name in seen:
@@ -32,8 +36,7 @@ def _parameters(lock: str, labeler: str) -> dict[str, Any]:
             seen.add(name)
             for file in stages[name].get("params", {}).values():
                 found |= _flat(file)
-            needed = [dep["path"] for dep in stages[name].get("deps", [])]
-            waiting += [maker for path in needed for out, maker in makers.items() if path == out or path.startswith(f"{out}/")]
+            waiting += [maker for dep in stages[name].get("deps", []) for maker in makers_of(dep["path"])]
     except (YAMLError, TypeError, KeyError, AttributeError):
         return {}
     return found

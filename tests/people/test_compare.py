@@ -126,7 +126,7 @@ def test_a_label_that_came_later_is_named_and_compared(here: SmallProject) -> No
 
 def test_parameters_that_changed_as_well_are_named_since_the_labels_alone_did_not_do_it(here: SmallProject) -> None:
     def lock(epochs: int) -> None:
-        evaluate = "evaluate: {deps: [{path: models/labeler/baseline}], outs: [{path: metrics/baseline/test.csv}], params: {params.yaml: {seed: 13}}}"
+        evaluate = "evaluate: {deps: [{path: models/labeler/baseline}], outs: [{path: metrics/baseline}], params: {params.yaml: {seed: 13}}}"
         train = f"train: {{outs: [{{path: models/labeler/baseline}}], params: {{params.yaml: {{finetune: {{epochs: {epochs}, warmup: 0.1}}}}}}}}"
         other = f"other: {{outs: [{{path: models/labeler/other}}], params: {{params.yaml: {{adapt.epochs: {epochs}}}}}}}"
         here.write("dvc.lock", f"stages:\n  {evaluate}\n  {train}\n  {other}\n")
