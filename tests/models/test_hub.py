@@ -123,7 +123,9 @@ def assert_refused(done: subprocess.CompletedProcess[str], project: Project, *ex
     assert "Traceback" not in done.stderr and done.stderr.startswith("Error: "), done.stderr
     for words in expected:
         assert words in done.stderr, done.stderr
-    assert not list(project.folder.glob("models/**/*.*")), "a refused model left something behind"
+    assert sorted(path.name for path in (project.folder / "models").rglob("*") if path.is_file()) == ["README.md"], (
+        "a refused model left something behind"
+    )
 
 
 def test_a_model_of_a_hub_is_brought_at_its_pinned_revision_and_nothing_else_comes(hub: Hub, source: Path, project: Project) -> None:
