@@ -42,11 +42,6 @@ def intervals(gold: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray
     return {name: found[0] for name, found in bounds.items()} | {"f1": dict(zip(task.labels, f1, strict=True))}
 
 
-def macro_f1(gold: np.ndarray, predicted: np.ndarray, task: Task) -> float:
-    """Returns macro-F1 as `scores.macro_f1` does, six digits, without waiting for scikit-learn."""
-    return round(float(_scores(np.ones((len(gold), 1), dtype=np.float32), gold, predicted, task)["f1_macro"][0, 0]), 6)
-
-
 @dataclass(frozen=True)
 class Change:
     """One score of two sets of predictions on the same texts: before, after, and the 95 % interval of after - before."""

@@ -141,12 +141,15 @@ def difference(ours: np.ndarray, others: np.ndarray, gold: np.ndarray) -> Interv
     from scipy.stats import t
 
     n_seeds, n_texts = len(ours), len(gold)
-    even = np.ones((1, n_texts))
-    per_seed = np.asarray([(macro_f1(even, gold, one) - macro_f1(even, gold, other))[0] for one, other in zip(ours, others, strict=True)])
+
+    def gains(weights: np.ndarray) -> np.ndarray:
+        return np.asarray(
+            [scores.macro_f1_by(weights, gold, one) - scores.macro_f1_by(weights, gold, other) for one, other in zip(ours, others, strict=True)]
+        )
+
+    per_seed = gains(np.ones((1, n_texts)))[:, 0]
     draws = np.random.default_rng(0).multinomial(n_texts, np.full(n_texts, 1 / n_texts), RESAMPLES).astype(np.float64)
-    of_texts = np.mean([macro_f1(draws, gold, one) - macro_f1(draws, gold, other) for one, other in zip(ours, others, strict=True)], axis=0).var(
-        ddof=1
-    )
+    of_texts = gains(draws).mean(axis=0).var(ddof=1)
     of_seeds = per_seed.var(ddof=1) / n_seeds if n_seeds > 1 else 0.0
     total = of_seeds + of_texts
     if total == 0:
@@ -154,14 +157,6 @@ def difference(ours: np.ndarray, others: np.ndarray, gold: np.ndarray) -> Interv
     freedom = total**2 / ((of_seeds**2 / (n_seeds - 1) if n_seeds > 1 else 0) + of_texts**2 / (n_texts - 1))
     half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * math.sqrt(total)
     return Interval(float(per_seed.mean()), float(per_seed.mean()) - half, float(per_seed.mean()) + half)
-
-
-def macro_f1(weights: np.ndarray, gold: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Returns the macro-F1 of each row of text weights, shape (b, n), over the labels that occur in gold or predicted."""
-    both, either = weights @ (gold & predicted), weights @ gold + weights @ predicted
-    seen = either > 0
-    f1 = np.divide(2 * both, either, out=np.zeros_like(both), where=seen)
-    return f1.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
 
 
 COLUMNS = ["labels", "recipe", "seed", "f1_micro", "f1_macro"]

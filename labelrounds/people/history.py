@@ -10,7 +10,7 @@ from labelrounds.core.errors import UserError, at
 from labelrounds.core.revisions import Commit
 from labelrounds.core.screen import table
 from labelrounds.core.task import indicator
-from labelrounds.measures import bootstrap
+from labelrounds.measures import bootstrap, scores
 from labelrounds.measures.bootstrap import Change
 from labelrounds.people.compare import Side, compare, read_side, span
 
@@ -57,7 +57,7 @@ def read(labeler: str, seed: int) -> tuple[list[Entry], list[str]]:
         bounds = bootstrap.intervals(gold, predicted, predicted, side.task, seed)["f1_macro"]
         since = compare(previous, side, seed) if previous else None
         change, said = (since.macro, since.notes) if since else (None, [])
-        entries.append(Entry(commit, rounds, train, len(gold), bootstrap.macro_f1(gold, predicted, side.task), bounds, change, said))
+        entries.append(Entry(commit, rounds, train, len(gold), round(scores.macro_f1(gold, predicted), scores.DIGITS), bounds, change, said))
         previous = side
     notes += [f"Round {entry.rounds[-1]}: {note}" for entry in entries for note in entry.notes]
     return entries, notes
