@@ -42,7 +42,7 @@ LABEL_NAMES = ("label", "labels", "class", "category", "intent", "topic", "senti
 DEMO_PROMPT = "studies/llm/prompts/sentiment"
 DEMO_PIPELINE = (Path("data/dvc.yaml"), Path("data/dvc.lock"))
 MULTI_LABEL_EPOCHS = 10
-MADE = ("dvc.lock", "models", "scratch", "data/split", "data/unlabelled", "data/evaluated", "data/predictions", "data/queue", "data/demo")
+MADE = ("dvc.lock", "models/encoder", "models/labeler", "scratch", "data/split", "data/unlabelled", "data/predictions", "data/queue", "data/demo")
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,7 @@ def leftovers(pool_file: Path, labelled: Sequence[Path]) -> list[Path]:
         *DEMO_PIPELINE,
         *map(Path, MADE),
         *sorted(Path("metrics").glob("*")),
+        *sorted(paths.EVALUATED.glob("*.json")),
         *sorted(paths.ROUNDS.glob("*.csv")),
         *sorted(paths.AUDITS.glob("*.csv")),
         *sorted(paths.DRAWN.glob("*.csv")),
@@ -217,7 +218,7 @@ def is_the_demos(path: Path) -> bool:
             return all(row.cells.get("annotator", "").startswith(("crowd", "rater-")) for row in tables.rows(path))
         except UserError:
             return False
-    return path.parent != Path("data") or path.name in ("pool.csv", "dvc.yaml", "dvc.lock", "demo", "split", "predictions", "queue")
+    return path.parent != Path("data") or path.as_posix() in MADE or path.name in ("pool.csv", "dvc.yaml", "dvc.lock")
 
 
 def replace_pool(pool_file: Path, going: Sequence[Path]) -> Path:
