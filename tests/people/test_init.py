@@ -144,6 +144,23 @@ def test_it_asks_before_it_removes_anything_that_is_not_the_demos(fresh: Project
     assert not mine.exists()
 
 
+def test_what_a_run_of_the_demo_made_goes_without_a_question_and_every_readme_stays(fresh: Project) -> None:
+    made = [
+        "models/encoder/vanilla/config.json",
+        "models/labeler/adapted/card.json",
+        "data/split/train.csv",
+        "data/unlabelled/00000.jsonl",
+        "data/evaluated/adapted.json",
+        "data/predictions/labelled.csv",
+        "data/queue/next.csv",
+    ]
+    for name in made:
+        fresh.write(name, "")
+    assert "would be removed" not in given(fresh)
+    assert not [name for name in made if (fresh.folder / name).exists()]
+    assert "README.md" not in fresh.run("git", "ls-files", "--deleted").stdout
+
+
 def test_a_second_init_asks_because_the_project_is_the_users_now(fresh: Project) -> None:
     given(fresh)
     said = given(fresh, POOL, LABELLED, code=1)
