@@ -32,7 +32,7 @@ PYTEST := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 test: $(INSTALLED) ## run all tests
 	$(PYTEST) $(ARGS)
 
-fast: $(INSTALLED) ## run the tests that take less than a minute together
+fast: $(INSTALLED) ## run the quick tests, in about a minute
 	$(PYTEST) -q -m "not slow" $(ARGS)
 
 lint: $(INSTALLED) ## check the style, the format, the spelling, the declared packages and the types of the code
