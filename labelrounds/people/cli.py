@@ -223,7 +223,7 @@ def compare(revision: str | None, other: str | None, labeler: str | None, agains
     import json
 
     from labelrounds.core import params
-    from labelrounds.people import compare
+    from labelrounds.people import compare, comparison_text
 
     settings = params.load()
     if as_json and as_markdown:
@@ -234,10 +234,10 @@ def compare(revision: str | None, other: str | None, labeler: str | None, agains
     before, after = compare.read_side(revision, against or name), compare.read_side(other, name)
     found = compare.compare(before, after, settings.seed)
     if as_markdown:
-        click.echo(compare.as_markdown(found))
+        click.echo(comparison_text.as_markdown(found))
         return
     found = compare.with_texts(found, settings)
-    click.echo(json.dumps(compare.as_dict(found), indent=2, ensure_ascii=False) if as_json else compare.as_text(found))
+    click.echo(json.dumps(comparison_text.as_dict(found), indent=2, ensure_ascii=False) if as_json else comparison_text.as_text(found))
 
 
 @main.command()
