@@ -6,53 +6,25 @@ Everything is read and checked before anything is removed or written; git histor
 import shutil
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from labelrounds.core import files, params, paths, tables
-from labelrounds.core.errors import UserError, at, did_you_mean
-from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, NONE, SEPARATOR, Task
+from labelrounds.core.errors import UserError, at
+from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
 from labelrounds.people import importing
+from labelrounds.people.exchange import columns
 from labelrounds.pool import reader
 from labelrounds.pool.identity import text_id
 from labelrounds.rounds import record
-from labelrounds.rounds.record import FALSE, TRUE
 
-TEXT_NAMES = (
-    "text",
-    "sentence",
-    "tweet",
-    "content",
-    "body",
-    "message",
-    "comment",
-    "review",
-    "title",
-    "headline",
-    "document",
-    "utterance",
-    "question",
-)
-LABEL_NAMES = ("label", "labels", "class", "category", "intent", "topic", "sentiment", "emotion", "target", "gold", "y")
 DEMO_PROMPT = "studies/llm/prompts/sentiment"
 DEMO_PIPELINE = (Path("data/dvc.yaml"), Path("data/dvc.lock"))
 MULTI_LABEL_EPOCHS = 10
 MADE = ("dvc.lock", "models/encoder", "models/labeler", "scratch", "data/split", "data/unlabelled", "data/predictions", "data/queue", "data/demo")
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """One labelled file as read: (text, labels, annotator, place) of each row, and how many rows have no label."""
-
-    rows: list[tuple[str, tuple[str, ...], str, str]]
-    unfilled: int
-    multi_label: bool
-    labels: list[str]
 
 
 def start(pool_file: Path, labelled: Sequence[Path], text_column: str | None, label_column: str | None, multi_label: bool, yes: bool) -> None:
@@ -60,9 +32,9 @@ def start(pool_file: Path, labelled: Sequence[Path], text_column: str | None, la
     params.load()
     if not Path("dvc.yaml").is_file():
         raise UserError("there is no dvc.yaml here. Run this at the top of a clone of labelrounds.")
-    text_name = find_text_column(pool_file, text_column)
+    text_name = columns.find_text_column(pool_file, text_column)
     size, foreign = check_pool(pool_file, text_name)
-    read = [read_labelled(path, text_column, label_column, multi_label) for path in labelled]
+    read = [columns.read_labelled(path, text_column, label_column, multi_label) for path in labelled]
     multi_label = multi_label or any(found.multi_label for found in read)
     task = Task(MULTI_LABEL if multi_label else MULTI_CLASS, tuple(dict.fromkeys(label for found in read for label in found.labels)))
     check_labels(task, read)
@@ -80,28 +52,6 @@ def start(pool_file: Path, labelled: Sequence[Path], text_column: str | None, la
     say_what_next(task, labelled, foreign)
 
 
-def find_text_column(path: Path, wanted: str | None) -> str:
-    """Returns the column that holds the text: the one named, one with a usual name, or the one with the longest cells."""
-    found = tables.columns(path)
-    if wanted is not None:
-        if wanted not in found:
-            raise UserError(f'{at(path, 1)}: there is no column "{wanted}".{did_you_mean(wanted, found)} Found: {", ".join(found)}.')
-        return wanted
-    for name in TEXT_NAMES:
-        for column in found:
-            if column.lower() == name:
-                return column
-    length: Counter[str] = Counter()
-    for _, row in zip(range(100), tables.rows(path), strict=False):
-        length.update({name: len(cell) for name, cell in row.cells.items()})
-    if not length:
-        raise UserError(f"{at(path)}: there are no rows below the header. Expected one row per text.")
-    longest = length.most_common(1)[0][0]
-    if len(found) > 1:
-        click.echo(f'{at(path)}: the text is taken from the column "{longest}" (--text-column names another).')
-    return longest
-
-
 def check_pool(path: Path, text_column: str) -> tuple[int, bool]:
     """Returns (number of texts, whether most letters are beyond ASCII) after reading every row."""
     size = letters = beyond = 0
@@ -115,56 +65,7 @@ def check_pool(path: Path, text_column: str) -> tuple[int, bool]:
     return size, 2 * beyond > letters
 
 
-def read_labelled(path: Path, text_column: str | None, label_column: str | None, multi_label: bool) -> Labelled:
-    """Returns what a labelled file says, with its label column or 0/1 columns found by name or by content."""
-    columns = tables.columns(path)
-    text_name = find_text_column(path, text_column)
-    named = label_column or next((column for name in LABEL_NAMES for column in columns if column.lower() == name), None)
-    if label_column is not None and label_column not in columns:
-        raise UserError(f'{at(path, 1)}: there is no column "{label_column}".{did_you_mean(label_column, columns)} Found: {", ".join(columns)}.')
-    everything = list(tables.rows(path))
-    for row in everything:
-        if not row.cells.get(text_name, "").strip():
-            raise UserError(f"{row.where}: the text is empty. Remove the row, or fill in its text.")
-    hot = [] if named else one_hot_columns(columns, text_name, everything)
-    if named is None and not hot:
-        raise UserError(
-            f"{at(path, 1)}: no label column found among: {', '.join(columns)}. Name it with --label-column, or give one 0/1 column per label."
-        )
-    if named is None:
-        marked = [tuple(column for column in hot if row.cells[column].strip().lower() in TRUE) for row in everything]
-        several = multi_label or any(len(labels) != 1 for labels in marked)
-        found = marked
-        empty = [False] * len(everything)
-    else:
-        cells = [row.cells[named].strip() for row in everything]
-        several = multi_label or any(SEPARATOR in cell for cell in cells)
-        found = [split_cell(cell) if several else (cell,) for cell in cells]
-        empty = [not cell for cell in cells]
-    rows = [
-        (row.cells[text_name], labels, row.cells.get("annotator", "").strip(), row.where)
-        for row, labels, none in zip(everything, found, empty, strict=True)
-        if not none
-    ]
-    if not rows:
-        raise UserError(f'{at(path)}: no row has a label in the column "{named}". Fill in at least one, or leave --labelled out.')
-    labels = hot or sorted({label for _, some, _, _ in rows for label in some})
-    return Labelled(rows, sum(empty), several, labels)
-
-
-def split_cell(cell: str) -> tuple[str, ...]:
-    """Returns the labels joined in one cell; `-` means that none applies."""
-    return () if cell == NONE else tuple(dict.fromkeys(part.strip() for part in cell.split(SEPARATOR) if part.strip()))
-
-
-def one_hot_columns(columns: Iterable[str], text_name: str, rows: Sequence[tables.Row]) -> list[str]:
-    """Returns the columns that hold 0 and 1 alone, if there are two or more."""
-    filled = {cell for cell in (*FALSE, *TRUE) if cell}
-    hot = [name for name in columns if name != text_name and rows and all(row.cells.get(name, "").strip().lower() in filled for row in rows)]
-    return hot if len(hot) > 1 else []
-
-
-def check_labels(task: Task, read: Sequence[Labelled]) -> None:
+def check_labels(task: Task, read: Sequence[columns.Labelled]) -> None:
     """Raises a UserError for labels that params.yaml could not hold, or a single one."""
     for found in read:
         for _, labels, _, where in found.rows:
@@ -289,7 +190,7 @@ def track(kept: Path) -> None:
         )
 
 
-def write_round(found: Labelled, task: Task, kept: Path, text_column: str) -> Path:
+def write_round(found: columns.Labelled, task: Task, kept: Path, text_column: str) -> Path:
     """Writes one labelled file as the next round; its texts stand there only where the pool lacks them."""
     ids = {text: text_id(text) for text, _, _, _ in found.rows}
     in_pool = reader.find(kept, text_column, set(ids.values()))
