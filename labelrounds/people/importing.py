@@ -1,7 +1,7 @@
 """From a filled-in file to the next round: checked as a whole, then written as a whole."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from labelrounds.core import files, params, paths
@@ -43,6 +43,15 @@ def import_labels(sources: Sequence[str | Path], annotator: str | None, settings
     if not annotations:
         hint = f"; write {task.spell(())} where none applies" if task.multi_label else ""
         raise UserError(f"{at(sources[0])}: no row has a label: {unfilled} rows are empty in the label column. Fill in at least one{hint}.")
+    return bring(annotations, folder, settings, unfilled)
+
+
+def bring(annotations: list[record.Annotation], folder: Path, settings: params.Params, unfilled: int = 0) -> Imported:
+    """Writes those of `annotations` that are new as the next file of `folder`, wherever they come from.
+
+    unfilled : how many rows had no label. Raises a UserError, and writes nothing, if any annotation is wrong.
+    """
+    task = settings.labelled_task()
     annotations = one_opinion_each(annotations, task)
     earlier = record.read_all(task, folder)
     before = {statement(a) for a in earlier}
@@ -91,7 +100,7 @@ def asked(annotation: record.Annotation) -> tuple[str, str, bool]:
 
 def statement(annotation: record.Annotation) -> tuple[str, str, tuple[str, ...], str]:
     """Returns what makes an annotation the same as another one; who confirms a suspected label says something new."""
-    own = annotation.source if annotation.source in (record.OPINION, record.CORRECTION) else ""
+    own = annotation.source if annotation.source in (record.OPINION, record.CORRECTION, record.ADJUDICATED) else ""
     return annotation.id, annotation.annotator, annotation.labels, own
 
 
@@ -145,11 +154,8 @@ def write_round(annotations: list[record.Annotation], texts: dict[str, str], tas
     """Writes the next round, or the next file of another `folder`, and returns its path; texts stand in it only where the pool lacks them."""
     columns = ["id", *(["text"] if texts else []), task.column, "annotator"]
     columns += ["source"] if any(a.source != "human" for a in annotations) else []
-    columns += ["note"] if any(a.note for a in annotations) else []
-    rows = [
-        {"id": a.id, "text": texts.get(a.id, ""), task.column: task.spell(a.labels), "annotator": a.annotator, "source": a.source, "note": a.note}
-        for a in annotations
-    ]
+    columns += [name for name in ("note", *record.HOW) if any(getattr(a, name) for a in annotations)]
+    rows = [asdict(a) | {"text": texts.get(a.id, ""), task.column: task.spell(a.labels)} for a in annotations]
     for _ in range(100):  # two people may import at the same moment: each gets a number of its own
         path = record.next_path(folder)
         try:

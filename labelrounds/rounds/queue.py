@@ -106,7 +106,7 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None, source: 
         raise UserError(f"{at(path.parent)}: there is no such folder. Make it first, or choose another place.")
     label = task.column if task else "label"
     taken = ["id", "text", label, "annotator", "note", "suggestion", "confidence"]
-    kept_apart = {*taken, "source", "label", "labels", *(task.labels if task else ())}
+    kept_apart = {*taken, "source", "labelled_at", "seconds", "guideline", "label", "labels", *(task.labels if task else ())}
     # Lines of JSON need not have the same keys.
     own = {name: f"pool_{name}" if name in kept_apart else name for entry in asked for name in entry.own}
     suggested = any(entry.suggestion for entry in asked)

@@ -1,7 +1,8 @@
 """Rounds of labels: data/rounds/NN.csv, append-only. What they say together is decided in `vote`.
 
 A round holds `id` and/or `text`; `label`, or `labels` joined by `;`, or one 0/1 column per label; and maybe
-`annotator`, `source` and `note`. Rows with the source `opinion` decide nothing: they are second opinions, from
+`annotator`, `source`, `note`, `labelled_at` (a time in UTC), `seconds` (spent on the text) and `guideline` (the git
+blob id of the guideline that was read). Rows with the source `opinion` decide nothing: they are second opinions, from
 which the agreement among people is measured.
 """
 
@@ -19,12 +20,17 @@ LABEL_COLUMNS = ("label", "labels")
 OTHER_COLUMNS = ("id", "text", "annotator", "source", "note")
 OPINION = "opinion"  # a second opinion: it counts for agreement, and never decides a label
 CORRECTION = "correction"  # an answer to a suspected label: it decides like any other, and says nothing of agreement
+ADJUDICATED = "adjudicated"  # a decision where people disagreed: it decides like any other, and says nothing of agreement
+HOW = ("labelled_at", "seconds", "guideline")  # how a label came about: columns that a round has where anybody knows
 FALSE, TRUE = ("0", "0.0", "false", "no", ""), ("1", "1.0", "true", "yes", "x")
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What one person said of one text in one round; `text` is None where the round gives the id alone."""
+    """What one person said of one text in one round; `text` is None where the round gives the id alone.
+
+    labelled_at, seconds, guideline : how the label came about, empty where nobody knows
+    """
 
     id: str
     text: str | None
@@ -34,6 +40,9 @@ class Annotation:
     note: str
     round: str
     where: str
+    labelled_at: str = ""
+    seconds: str = ""
+    guideline: str = ""
 
 
 def round_files(folder: str | Path = paths.ROUNDS) -> list[Path]:
@@ -104,8 +113,9 @@ def read_filled(
             unknown.append(error.message)
             continue
         source = cells.get("source", "") or "human"
-        source = source.lower() if source.lower() in (OPINION, CORRECTION) else source
-        annotation = Annotation(identity, text, labels, cells.get("annotator", ""), source, cells.get("note", ""), path.stem, row.where)
+        source = source.lower() if source.lower() in (OPINION, CORRECTION, ADJUDICATED) else source
+        how = {name: cells.get(name, "") for name in HOW}
+        annotation = Annotation(identity, text, labels, cells.get("annotator", ""), source, cells.get("note", ""), path.stem, row.where, **how)
         previous = seen.setdefault((identity, annotation.annotator), annotation)
         if previous is not annotation and annotation.annotator:
             if previous.labels != labels:

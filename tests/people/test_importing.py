@@ -72,6 +72,22 @@ def test_source_and_note_are_written_where_there_are_any(here: SmallProject) -> 
     assert [(row["source"], row["note"]) for row in here.rows("data/rounds/01.csv")] == [("human", ""), ("rule", "why, oh why")]
 
 
+def test_how_a_label_came_about_is_kept(here: SmallProject) -> None:
+    how = ["labelled_at", "seconds", "guideline"]
+    here.table("a.csv", ["text", "label", *how], [[POOL[0], "good", "2030-01-02T03:04:05Z", "4.2", "0123456789ab"], [POOL[1], "bad", "", "", ""]])
+    here.command("import", "a.csv")
+    assert list(here.rows("data/rounds/01.csv")[0]) == ["id", "label", "annotator", *how]
+    assert [row["seconds"] for row in here.rows("data/rounds/01.csv")] == ["4.2", ""]
+
+
+def test_an_adjudication_is_written_though_the_same_person_said_so_before(here: SmallProject) -> None:
+    form(here, "a.csv", {POOL[0]: "good"}, annotator="Ann")
+    here.command("import", "a.csv")
+    here.table("b.csv", ["text", "label", "annotator", "source"], [[POOL[0], "good", "Ann", "Adjudicated"]])
+    here.command("import", "b.csv")
+    assert here.rows("data/rounds/02.csv")[0]["source"] == "adjudicated"
+
+
 def test_a_half_filled_file_imports_what_is_filled_and_counts_the_rest(here: SmallProject) -> None:
     form(here, "a.csv", {POOL[0]: "good", POOL[1]: "", POOL[2]: " ", POOL[3]: "bad"})
     assert "2 rows have no label yet and were left out: fill them in and import the file again." in here.command("import", "a.csv")
