@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from labelrounds.core import examples, files, params, paths
+from labelrounds.core import examples, files, params, paths, screen
 from labelrounds.core.errors import Command
 from labelrounds.core.task import indicator, labels_of
 from labelrounds.labelers import contract
@@ -48,6 +48,8 @@ def main(name: str, study: bool) -> None:
         f"evaluate {name}: test macro-F1 {shown['f1_macro']:.3f} (95 % interval {low:.3f} to {high:.3f}), "
         f"micro-F1 {shown['f1_micro']:.3f} on {shown['n']} texts."
     )
+    if lacking := shown.get("without_texts"):
+        click.echo(f"Macro-F1 is over {len(shown['f1']) - len(lacking)} labels. No test text has the label {screen.few(lacking)}.")
 
 
 def measure(labeler: contract.Labeler, path: Path, batch_size: int, seed: int) -> dict[str, Any]:
@@ -65,12 +67,14 @@ def measure(labeler: contract.Labeler, path: Path, batch_size: int, seed: int) -
         name: calibration.reliability(*calibration.claims(some, gold, task.multi_label))
         for name, some in (("raw", raw), ("calibrated", probabilities))
     }
+    lacking = scores.untested(gold, task)
     errors = scores.rounded({"ece": calibration.error(bins["calibrated"]), "ece_raw": calibration.error(bins["raw"])})
     return {
         "summary": {
             "n": len(found),
             "fingerprint": files.sha256(path)[:16],
             **summary,
+            **({"without_texts": lacking} if lacking else {}),
             **errors,
             "ci95": bootstrap.intervals(gold, predicted, probabilities, task, seed),
         },

@@ -26,7 +26,6 @@ def main() -> None:
         split.check_holdout_rounds(settings.split.holdout_rounds)
         task = settings.labelled_task()
         annotations = vote.deciding(record.read_all(task))
-        split.check_examples(annotations, task)
         made = split.draw(annotations, task, settings.split, settings.data)
         for warning in split.warnings(made, task) if annotations else ():
             click.echo(warning)

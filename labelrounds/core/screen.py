@@ -4,6 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 
+def few(names: Sequence[str], shown: int = 12) -> str:
+    """Returns the names joined by commas; of many the first `shown`, and how many more there are."""
+    return ", ".join(names[:shown]) + (f" … and {len(names) - shown} more" if len(names) > shown else "")
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Returns an aligned table: text to the left, numbers to the right; three digits for a float, `-` for None."""
     shown = [[f"{cell:.3f}" if isinstance(cell, float) else "-" if cell is None else str(cell) for cell in row] for row in rows]

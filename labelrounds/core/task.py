@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from labelrounds.core.errors import UserError, did_you_mean
+from labelrounds.core.screen import few
 
 MULTI_CLASS = "multi-class"
 MULTI_LABEL = "multi-label"
@@ -56,8 +57,7 @@ class Task:
             return label
         separated = SEPARATOR in label and not self.multi_label
         hint = " One label per text is expected: the task is multi-class." if separated else did_you_mean(label, self.labels)
-        expected = ", ".join(self.labels[:12]) + (" …" if len(self.labels) > 12 else "")
-        raise UserError(f'{where}: unknown label "{label}".{hint} Expected one of: {expected} (task.labels in params.yaml).')
+        raise UserError(f'{where}: unknown label "{label}".{hint} Expected one of: {few(self.labels)} (task.labels in params.yaml).')
 
 
 def indicator(labels: Iterable[Iterable[str]], task: Task) -> np.ndarray:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from labelrounds.core.task import Task
+from labelrounds.measures import scores
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -57,7 +58,7 @@ def changes(gold: np.ndarray, before: np.ndarray, after: np.ndarray, task: Task,
 
     All three are 0/1 arrays of shape (n_texts, n_labels). Both sets are scored on the same resamples, so what makes a
     text hard for both cancels out (Berg-Kirkpatrick et al. 2012, "An Empirical Investigation of Statistical
-    Significance in NLP"). Equal predictions give exactly 0. A label that one of them has no F1 for has no difference.
+    Significance in NLP"). Equal predictions give exactly 0. A label without gold texts has no F1 and no difference.
     """
     ones = np.ones((len(gold), 1), dtype=np.float32)
     first, second = (_scores(ones, gold, predicted, task) for predicted in (before, after))
@@ -102,7 +103,7 @@ def resamples(gold: np.ndarray, seed: int, count: int = RESAMPLES) -> Iterator[n
         size = min(part, count - begin)
         cells = draw.integers(0, n, size=(size, n)) * size + np.arange(size)[:, None]
         weights = np.bincount(cells.ravel(), minlength=n * size).reshape(n, size).astype(np.float32)
-        lacking = (_totals(positive, weights) == 0) & np.asarray(gold.any(axis=0))[:, None]
+        lacking = (_totals(positive, weights) == 0) & scores.tested(gold)[:, None]
         for label in np.flatnonzero(lacking.any(axis=1)):
             columns = np.flatnonzero(lacking[label])
             members = np.flatnonzero(gold[:, label])
@@ -154,7 +155,7 @@ def _scores(
     hits, support, said, n = counts[:k], counts[k : 2 * k], counts[2 * k : 3 * k], counts[-1:]
     both = support + said
     f1 = 2 * hits / np.maximum(both, 1)
-    seen = np.asarray((gold | predicted).any(axis=0))
+    seen = scores.tested(gold)
     found = {
         "accuracy": counts[-2:-1] / n,
         "f1_micro": 2 * hits.sum(axis=0, keepdims=True) / np.maximum(both.sum(axis=0, keepdims=True), 1),

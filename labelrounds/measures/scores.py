@@ -17,12 +17,12 @@ DIGITS = 6
 def summary(gold: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, task: Task) -> dict[str, Any]:
     """Returns accuracy, F1 (micro, macro, weighted, per label), ROC AUC and, for multi-label, Jaccard.
 
-    accuracy is subset accuracy for multi-label. Macro-F1 is the mean over the labels that occur in gold or
-    predicted; a label that occurs in neither has no F1 (None), as it has no ROC AUC.
+    accuracy is subset accuracy for multi-label. Macro-F1 is the mean over the labels that have gold texts, see `tested`;
+    a label without any has no F1 (None), as it has no ROC AUC. That it is said wrongly lowers the F1 of others.
     """
     from sklearn.metrics import f1_score, jaccard_score
 
-    seen = np.asarray((gold | predicted).any(axis=0))
+    seen = tested(gold)
     per_label = _averaged(f1_score, gold, predicted, None)
     weights = gold.sum(axis=0)
     values: dict[str, Any] = {
@@ -38,18 +38,32 @@ def summary(gold: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, 
     return rounded(values)
 
 
+def tested(gold: np.ndarray) -> np.ndarray:
+    """Returns which labels have gold texts, bool array of shape (n_labels,): those alone have an F1, whatever was predicted.
+
+    So the average is over the same labels for every model on the same texts, and one false positive of a label that no
+    text can prove right does not count as a label that fails.
+    """
+    return np.asarray(gold.any(axis=0))
+
+
+def untested(gold: np.ndarray, task: Task) -> list[str]:
+    """Returns the labels without gold texts, which have no F1."""
+    return [label for label, yes in zip(task.labels, tested(gold), strict=True) if not yes]
+
+
 def macro_f1(gold: np.ndarray, predicted: np.ndarray) -> float:
-    """Returns the mean F1 over the labels that occur in gold or predicted; what chooses the best epoch."""
+    """Returns the mean F1 over the labels that have gold texts; what chooses the best epoch."""
     return float(macro_f1_by(np.ones((1, len(gold))), gold, predicted)[0])
 
 
 def macro_f1_by(weights: np.ndarray, gold: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Returns the macro-F1 under each row of text weights, float array of shape (b,).
 
-    weights : float array of shape (b, n), how often each text counts; a label that has no text under a row does not count there
+    weights : float array of shape (b, n), how often each text counts; a label without gold text under a row does not count there
     """
-    both, either = weights @ (gold & predicted), weights @ gold + weights @ predicted
-    seen = either > 0
+    support = weights @ gold
+    both, either, seen = weights @ (gold & predicted), support + weights @ predicted, support > 0
     f1 = np.divide(2 * both, either, out=np.zeros_like(both), where=seen)
     return f1.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
 

@@ -10,6 +10,9 @@ from labelrounds.measures import curve
 from labelrounds.rounds import queue
 
 
+COLUMNS = 20  # labels with a column of their own; of more, no terminal shows a table
+
+
 def show_results(settings: params.Params) -> None:
     """Prints each labeler's F1 on the test set, the share of the pool labelled `auto`, and where the queue lies."""
     measured = {
@@ -21,15 +24,20 @@ def show_results(settings: params.Params) -> None:
     # A study's labelers keep the metrics of its last run, which may have been on other texts than those of the loop.
     tested = measured.get(settings.deploy, next(reversed(measured.values())))["test"]
     other = [name for name, found in measured.items() if found["test"].get("fingerprint") != tested.get("fingerprint")]
+    labels = settings.task.labels if len(settings.task.labels) <= COLUMNS else ()
     rows = [
-        result_row(name + (" *" if name == settings.deploy else ""), found, settings.task.labels)
+        result_row(name + (" *" if name == settings.deploy else ""), found, labels)
         for name, found in measured.items()
         if name not in other
     ]
-    click.echo(screen.table(["labeler", "labels", "macro-F1", "95 % interval", "micro-F1", "accuracy", *settings.task.labels], rows))
+    click.echo(screen.table(["labeler", "labels", "macro-F1", "95 % interval", "micro-F1", "accuracy", *labels], rows))
     click.echo(
         f"\nF1 on {tested['n']} test texts; labels: how many texts it learnt from; * is deployed. Is one better than another? labelrounds compare --against NAME"
     )
+    if not labels:
+        click.echo(f"The F1 of each of the {len(settings.task.labels)} labels: metrics/{settings.deploy}/labels.csv")
+    if lacking := tested.get("without_texts"):
+        click.echo(f"Macro-F1 is over {len(tested['f1']) - len(lacking)} labels. No test text has the label {screen.few(lacking)}.")
     if other:
         click.echo(f"Measured on other test texts, so not shown: {', '.join(other)}. Run its `dvc.yaml` again (studies/).")
     predicted = paths.METRICS / "predict.json"

@@ -10,6 +10,7 @@ from typing import Any
 
 from labelrounds.core import params, paths
 from labelrounds.core.errors import UserError, at, first_of, no_labels
+from labelrounds.core.screen import few
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
 from labelrounds.rounds import holdout, record, vote
@@ -51,21 +52,6 @@ def check_holdout_rounds(named: Sequence[str]) -> None:
             f"{at(params.PATH, params.line_of('split', 'holdout_rounds'))}: split.holdout_rounds {found}; without a holdout round "
             f'there is nothing to test on. Rounds there are: {", ".join(names)}. Name one that was drawn at random, such as ["{names[0]}"].'
         )
-
-
-def check_examples(annotations: Sequence[record.Annotation], task: Task) -> None:
-    """Raises a UserError if a label has a single example in all rounds: it can be learnt or tested, not both."""
-    settled = vote.settle(annotations, task).labels
-    examples = Counter(label for one in settled.values() for label in one.labels)
-    places = {label: a.where for a in reversed(annotations) if a.id in settled for label in a.labels if label in settled[a.id].labels}
-    problems = [
-        f'{places[label]}: the label "{label}" has only one example in all rounds; two or more are '
-        "needed to learn it and to test it. Label another text with it, or take it out of task.labels."
-        for label in task.labels
-        if examples[label] == 1
-    ]
-    if problems:
-        raise first_of(problems, "label")
 
 
 def draw(annotations: Sequence[record.Annotation], task: Task, rule: params.Split, data: params.Data) -> Split:
@@ -144,7 +130,13 @@ def read_heldout(data: params.Data, texts: dict[str, str], held: holdout.Holdout
 
 
 def warnings(made: Split, task: Task) -> Iterator[str]:
-    """Yields a warning for each side that lacks some labels; an empty side is a UserError."""
+    """Yields a warning for labels with a single example, and for each side that lacks some labels; an empty side is a UserError."""
+    examples = Counter(label for settled in made.verdict.labels.values() for label in settled.labels)
+    if alone := [label for label in task.labels if examples[label] == 1]:
+        yield (
+            f"Warning: only one text in all rounds has the label {few(alone)}: two or more are needed to learn a label and to test it. "
+            "The loop goes on. Label further texts with it, or take it out: labelrounds schema retire LABEL."
+        )
     for name, rows in made.members.items():
         if not rows:
             raise UserError(
@@ -154,8 +146,8 @@ def warnings(made: Split, task: Task) -> Iterator[str]:
         present = {label for _, settled in rows for label in settled.labels}
         lacking = [label for label in task.labels if label not in present]
         if lacking:
-            yield f"Warning: {name} holds no text with the label {', '.join(lacking)}: " + (
-                "the model cannot learn it yet." if name == "train" else "its F1 there means nothing yet."
+            yield f"Warning: {name} holds no text with the label {few(lacking)}: " + (
+                "the model cannot learn it yet." if name == "train" else "macro-F1 leaves it out there."
             )
 
 

@@ -177,7 +177,7 @@ def play(texts, measured, strategy, seed, first, later, recipe, bar):
 def answer(asked, waiting, texts, task):
     """Writes the next round: the gold labels of what is asked; returns those held back until a second text has their label.
 
-    The split needs two texts of a label. What waits counts as asked for all the same.
+    A label of one text can be learnt or tested, not both. What waits counts as asked for all the same.
     """
     asked = list(dict.fromkeys([*waiting, *asked]))
     before = Counter(label for annotation in record.read_all(task) for label in annotation.labels)

@@ -56,10 +56,32 @@ def test_a_label_that_nobody_gave_and_nobody_said_has_no_score_and_lowers_none()
     assert found["f1_macro"] == found["f1_weighted"] == 1.0
 
 
-def test_a_label_that_is_said_but_never_right_counts_as_zero() -> None:
+def test_a_label_without_gold_texts_has_no_f1_whatever_is_said_and_a_label_that_is_never_found_counts_as_zero() -> None:
     found = summary(matrix([["good"], ["bad"]]), matrix([["good"], ["other"]]))
-    assert found["f1"] == {"good": 1.0, "bad": 0.0, "other": 0.0}
-    assert found["f1_macro"] == pytest.approx(1 / 3, abs=1e-6)
+    assert found["f1"] == {"good": 1.0, "bad": 0.0, "other": None}
+    assert found["f1_macro"] == 0.5
+
+
+def test_one_false_positive_of_a_label_without_gold_texts_costs_what_it_costs_its_text_and_no_more() -> None:
+    gold = matrix([["good"]] * 50 + [["bad"]] * 50)
+    slip = gold.copy()
+    slip[0] = [0, 0, 1]
+    assert summary(gold, gold)["f1_macro"] == 1.0
+    assert 0.99 < summary(gold, slip)["f1_macro"] < 1.0, "it was 0.663 when the label counted as one that fails"
+    assert scores.macro_f1(gold, slip) == pytest.approx(summary(gold, slip)["f1_macro"], abs=1e-6)
+    assert scores.untested(gold, CLASSES) == ["other"]
+
+
+@FEWER
+@given(SETS, st.lists(st.tuples(*[st.integers(0, 1)] * 3), min_size=20, max_size=20))
+def test_every_model_is_averaged_over_the_same_labels(sets: list[tuple[tuple[int, ...], tuple[int, ...]]], another: list[tuple[int, ...]]) -> None:
+    gold, predicted = (np.asarray(rows) for rows in zip(*sets, strict=True))
+    other = np.asarray(another[: len(gold)])
+    one, two = (summary(gold, said, SEVERAL)["f1"] for said in (predicted, other))
+    assert [value is None for value in one.values()] == [value is None for value in two.values()]
+    more = Task("multi-label", (*LABELS, "new"))
+    wider = [np.hstack([rows, np.full((len(gold), 1), said)]) for rows, said in ((gold, 0), (predicted, 0), (predicted, 1))]
+    assert summary(wider[0], wider[1], more)["f1_macro"] == summary(wider[0], wider[2], more)["f1_macro"] == summary(gold, predicted, SEVERAL)["f1_macro"]
 
 
 def test_where_no_label_applies_to_any_text_there_is_no_f1_to_gain() -> None:
@@ -81,8 +103,8 @@ def test_multi_class_scores_are_those_of_scikit_learn(pairs: list[tuple[int, int
     gold, predicted = (np.asarray(column) for column in zip(*pairs, strict=True))
     found = summary(np.eye(3, dtype=np.int64)[gold], np.eye(3, dtype=np.int64)[predicted])
     assert found["accuracy"] == pytest.approx(metrics.accuracy_score(gold, predicted), abs=1e-6)
-    for average in ("micro", "macro", "weighted"):
-        expected = metrics.f1_score(gold, predicted, average=average, zero_division=0)
+    for average, labels in (("micro", None), ("macro", sorted(set(gold))), ("weighted", None)):
+        expected = metrics.f1_score(gold, predicted, average=average, labels=labels, zero_division=0)
         assert found[f"f1_{average}"] == pytest.approx(expected, abs=1e-6)
 
 

@@ -148,10 +148,6 @@ BROKEN_PROJECTS: dict[str, tuple[Change, str]] = {
         second_round(f"text,label\none,good\n{'two'},\n"),
         "data/rounds/02.csv:3: there is no label in this row.",
     ),
-    "a label with only one example": (
-        first_round({**ROUND, **{text: "good" for text in POOL[3:] if ROUND[text] == "other"}}),
-        'data/rounds/01.csv:4: the label "other" has only one example in all rounds; two or more are needed',
-    ),
     "no holdout round": (
         settings(split__holdout_rounds=[]),
         "split.holdout_rounds names no round; without a holdout round there is nothing to test on.",

@@ -324,9 +324,16 @@ def test_a_label_that_a_side_lacks_is_named_in_a_warning(here: SmallProject) -> 
     rare = [text for text in STEADY if text not in held][:3]
     here.round("01", {text: "other" if text in rare else ("good", "bad")[number % 2] for number, text in enumerate(STEADY)})
     shown = here.split()
-    assert "Warning: valid holds no text with the label other: its F1 there means nothing yet.\n" in shown
-    assert "Warning: test holds no text with the label other: its F1 there means nothing yet.\n" in shown
+    assert "Warning: valid holds no text with the label other: macro-F1 leaves it out there.\n" in shown
+    assert "Warning: test holds no text with the label other: macro-F1 leaves it out there.\n" in shown
     assert "train holds no text" not in shown
+
+
+def test_a_label_with_a_single_example_is_a_warning_and_the_split_goes_on(here: SmallProject) -> None:
+    here.round("01", {text: "other" if number == 0 else ("good", "bad")[number % 2] for number, text in enumerate(STEADY)})
+    shown = here.split()
+    assert "Warning: only one text in all rounds has the label other: two or more are needed to learn a label and to test it." in shown
+    assert sum(counts for counts in summary(here)["labels"]["other"].values()) == 1
 
 
 def test_a_label_without_any_example_is_a_warning_for_every_side(here: SmallProject) -> None:
