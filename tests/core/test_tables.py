@@ -157,12 +157,12 @@ def test_a_damaged_gzip_file_is_an_error(tmp_path: Path) -> None:
         assert error(path).startswith("a.csv.gz: not a whole gzip file")
 
 
-@pytest.mark.parametrize("name", ["a.xlsx", "a.txt", "a", "a.csv.zip"])
+@pytest.mark.parametrize("name", ["a.xls", "a.txt", "a", "a.csv.zip"])
 def test_a_format_that_is_not_read_is_an_error_that_names_the_others(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"PK")
     said = error(tmp_path / name)
-    assert "use one of .csv, .tsv, .jsonl, .ndjson, .parquet" in said
-    assert ("Save it from the spreadsheet" in said) == (name == "a.xlsx")
+    assert "use one of .csv, .tsv, .jsonl, .ndjson, .json, .parquet, .xlsx" in said
+    assert ("Save it from the spreadsheet" in said) == (name == "a.xls")
 
 
 def test_a_file_that_is_not_there_and_an_empty_folder_are_errors(tmp_path: Path) -> None:
