@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
+import openpyxl
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -169,3 +170,91 @@ def test_a_file_that_is_not_there_and_an_empty_folder_are_errors(tmp_path: Path)
     assert "there is no such file or folder" in error(tmp_path / "gone.csv")
     (tmp_path / "shards").mkdir()
     assert error(tmp_path / "shards").startswith("shards: the folder is empty")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeffsep=;\r\ntext;label\r\na, b;x\r\n",
+        '"sep=;"\ntext;label\na, b;x\n',
+        "SEP=\t\ntext\tlabel\na, b\tx\n",
+        "\ufeff\ufefftext;label\na, b;x\n",
+        '"text";"label"\n"a, b";"x"\n',
+    ],
+)
+def test_a_line_that_tells_the_delimiter_is_no_row(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(content, encoding="utf-8")
+    assert [row.cells for row in tables.rows(path)] == [{"text": "a, b", "label": "x"}]
+    assert [row.line for row in tables.rows(path)] == [len(content.splitlines())]
+
+
+@pytest.mark.parametrize("header", ["text (a;b;c),label", '"text (a;b;c)",label', '"a;b;c;d ""e""",label', "text\t;\t,label"])
+def test_delimiters_in_the_header_do_not_part_the_rows(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{header}\none; two,x\n\"three, four\",y\n'five',z\n", encoding="utf-8")
+    assert [list(row.cells.values()) for row in tables.rows(path)] == [["one; two", "x"], ["three, four", "y"], ["'five'", "z"]]
+
+
+def test_an_array_of_json_gives_the_same_rows_with_their_lines(tmp_path: Path) -> None:
+    for name, content in (("a.json", json.dumps(ROWS)), ("b.jsonl", json.dumps(ROWS, indent=2)), ("c.json", "\n".join(map(json.dumps, ROWS)))):
+        path = tmp_path / name
+        path.write_text("\ufeff" + content, encoding="utf-8")
+        assert [row.cells for row in tables.rows(path)] == ROWS
+    assert [row.line for row in tables.rows(tmp_path / "a.json")] == [1, 1, 1]
+    assert [row.line for row in tables.rows(tmp_path / "b.jsonl")] == [2, 6, 10]
+
+
+def test_nothing_is_an_empty_cell_and_what_is_nested_stays_json(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a": NaN, "b": [NaN, "x"], "c": {"d": [1]}, "e": [["f"]]}\n', encoding="utf-8")
+    assert [row.cells for row in tables.rows(path)] == [{"a": "", "b": ";x", "c": '{"d": [1]}', "e": '[["f"]]'}]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('[{"text": "a"},\n {"text": 3},\n"b"]', "a.json:3: found str, expected one object per line"),
+        ('[{"text": "a"},\n {"text": }]', "a.json:2: not JSON: "),
+        ('{\n"data": []}', 'a.json:1: found one object with "data"; expected an array'),
+        ('{"label": "a"}\n{"label": "a", "label": "b"}\n', 'a.json:2: the key "label" stands there twice'),
+        ('{"label": "a"}\n{"n": ' + "9" * 5000 + "}\n", "a.json:2: Exceeds the limit"),
+        ('{"label": "a"}\n{"n": ' + "[" * 100_000 + "}\n", "a.json:2: objects or lists that are nested too deeply"),
+        ("", ""),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_broken_json_is_an_error_with_its_line(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(content, encoding="utf-8")
+    if content:
+        assert error(path).startswith(said)
+    else:
+        assert list(tables.rows(path)) == []
+
+
+def test_parquet_holds_texts_as_strings_or_as_bytes_and_never_two_columns_of_one_name(tmp_path: Path) -> None:
+    pyarrow.parquet.write_table(pyarrow.table({"text": [b"caf\xc3\xa9"], "n": [float("nan")]}), tmp_path / "a.parquet")
+    assert [row.cells for row in tables.rows(tmp_path / "a.parquet")] == [{"text": "café", "n": ""}]
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["a"], "image": [b"\xff\xd8"]}), tmp_path / "b.parquet")
+    assert error(tmp_path / "b.parquet").startswith('b.parquet:1: "image" holds bytes that are no UTF-8 text')
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays([pyarrow.array(["a"])] * 2, ["label", "label"]), tmp_path / "c.parquet")
+    assert error(tmp_path / "c.parquet").startswith('c.parquet: the column "label" is there twice')
+
+
+def test_a_workbook_gives_rows_with_their_numbers(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "empty"
+    sheet = book.create_sheet("labels")
+    for row in (["text", "label", None, "n"], ["one, two", "a", None, 3], [], ["three", None, None, True]):
+        sheet.append(row)
+    book.save(tmp_path / "a.xlsx")
+    assert [(row.line, row.cells) for row in tables.rows(tmp_path / "a.xlsx")] == [
+        (2, {"text": "one, two", "label": "a", "n": "3"}),
+        (4, {"text": "three", "label": "", "n": "1"}),
+    ]
+    sheet["C2"] = "astray"
+    book.save(tmp_path / "a.xlsx")
+    assert error(tmp_path / "a.xlsx").startswith('a.xlsx:2: "astray" stands in column 3, which has no name')
+    (tmp_path / "a.xlsx").write_bytes((tmp_path / "a.xlsx").read_bytes()[:-300])
+    assert error(tmp_path / "a.xlsx").startswith("a.xlsx: not a whole .xlsx workbook")
