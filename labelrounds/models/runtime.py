@@ -1,8 +1,11 @@
 """Sets seed, threads, precision and device of a process."""
 
 import os
+import platform
 import random
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 PAD_TO = 8  # tokens: batches of few shapes fragment memory less (half the peak on CPUs), and GPUs multiply them faster
@@ -48,6 +51,16 @@ def start(seed: int, threads: int, precision: str, max_length: int | None = None
     bf16 = precision == "bf16" or (precision == "auto" and native_bf16(device))
     short = max_length is not None and max_length <= 128
     return Machine(seed, device, bf16, "eager" if device == "cpu" and bf16 and short else "sdpa")
+
+
+def hardware() -> str:
+    """Returns what of this machine the last bits of a score may depend on: its processor and, once torch is at work, its device."""
+    cpus = Path("/proc/cpuinfo")
+    lines = cpus.read_text(encoding="utf-8", errors="replace").splitlines() if cpus.is_file() else []
+    model = next((line for line in lines if line.startswith("model name")), platform.processor())
+    torch = sys.modules.get("torch")  # a labeler that needs no torch does not wait for it here
+    device = None if torch is None else torch.cuda.get_device_name() if torch.cuda.is_available() else torch.backends.cpu.get_cpu_capability()
+    return f"{platform.machine()} {model} {device}"
 
 
 def native_bf16(device: str) -> bool:

@@ -1,5 +1,6 @@
 """The pool: every text there is, as a stream of rows in constant memory."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,14 @@ def stream(path: str | Path, text_column: str) -> Iterator[PoolText]:
         if not text.strip():
             raise UserError(f"{row.where}: the text is empty. Remove the row, or fill in its text.")
         yield PoolText(text_id(text), text, {name: cell for name, cell in row.cells.items() if name != text_column}, row.where)
+
+
+def parts(path: str | Path, text_column: str, size: int) -> Iterator[list[PoolText]]:
+    """Yields the pool in parts of up to `size` texts, none across two files: another file changes no part of this one."""
+    for file in tables.shards(path):
+        rows = stream(file, text_column)
+        while part := list(itertools.islice(rows, size)):
+            yield part
 
 
 def has_column(path: str | Path, name: str) -> bool:

@@ -156,7 +156,7 @@ def test_a_killed_run_gives_the_bytes_of_an_undisturbed_one(chinese, tmp_path: P
         ("scratch/adapt/*/all/history.json", True),
         ("scratch/finetune/adapted/*/checkpoint-*", True),
         ("scratch/finetune/adapted/*/history.json", False),
-        ("scratch/predict/*/shards/part-00001.parquet", True),
+        ("scratch/scores/*/*.parquet", True),
     ]
     struck = [strike(project, pattern, whole_group) for pattern, whole_group in moments]
     assert struck == [True] * len(moments)

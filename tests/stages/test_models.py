@@ -260,10 +260,11 @@ def test_the_size_of_a_shard_changes_no_label(based: Project, tmp_path: Path) ->
         assert len(list((project.folder / "data/predictions/shards").iterdir())) == -(-len(pool_texts(based)) // size)
 
 
-def test_a_killed_predict_goes_on_with_the_first_unfinished_shard(based: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_predict_goes_on_with_the_first_unfinished_part(based: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = copied(based, tmp_path)
     before = files.folder_digests(project.folder / "data/predictions/shards")
     shutil.rmtree(project.folder / "data/predictions")
+    shutil.rmtree(project.folder / "scratch/scores")
     scored: list[int] = []
     original = linear.LinearLabeler.scores
 
@@ -281,13 +282,14 @@ def test_a_killed_predict_goes_on_with_the_first_unfinished_shard(based: Project
     run(project.folder, "predict")
     assert scored[3:] == [50] * ((len(pool_texts(project)) - 100) // 50) + [len(pool_texts(project)) % 50]
     assert files.folder_digests(project.folder / "data/predictions/shards") == before
-    assert [path.name for path in (project.folder / "scratch/predict").iterdir()] == ["lock"], "no shard outlives its run"
+    assert [path.name for path in (project.folder / "scratch/predict").iterdir()] == ["lock"]
 
 
 @pytest.mark.slow
 def test_a_predict_killed_at_its_very_end_scores_nothing_again(based: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = copied(based, tmp_path)
     before = files.folder_digests(project.folder / "data/predictions")
+    shutil.rmtree(project.folder / "scratch/scores")
 
     def die(*arguments: Any) -> None:
         raise Killed
