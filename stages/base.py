@@ -7,6 +7,7 @@ import click
 
 from labelrounds.core import params, paths
 from labelrounds.core.errors import Command
+from labelrounds.core.scratch import reading
 from labelrounds.models import base_models, runtime
 
 
@@ -17,7 +18,8 @@ def main(name: str) -> None:
     vanilla = name == paths.VANILLA.name
     spec = settings.model.base if vanilla else params.named(settings.bases, name, "base")
     runtime.quiet()
-    told = base_models.bring(spec, paths.BASE_MODELS / name, "model.base" if vanilla else f"bases.{name}")
+    with reading(f"base/{name}"):
+        told = base_models.bring(spec, paths.BASE_MODELS / name, "model.base" if vanilla else f"bases.{name}")
     click.echo(f"{'base' if vanilla else f'bring {name}'}: {told}.")
 
 

@@ -11,6 +11,7 @@ import click
 
 from labelrounds.core import examples, files, params, paths, screen
 from labelrounds.core.errors import Command
+from labelrounds.core.scratch import reading
 from labelrounds.core.task import indicator, labels_of
 from labelrounds.labelers import contract
 from labelrounds.measures import bootstrap, calibration, scores
@@ -24,24 +25,24 @@ RELIABILITY = ["scores", "bin", "n", "confidence", "right"]
 def main(name: str, study: bool) -> None:
     settings = params.load()
     examples.check_any(paths.TEST)
-    with files.unchanged(paths.LABELERS / name, paths.VALID, paths.TEST):
+    with reading(f"evaluate/{name}", paths.LABELERS / name, paths.VALID, paths.TEST):
         labeler = contract.load_named(name, settings)
         sides = {"test": paths.TEST, "valid": paths.VALID}
         results = {side: measure(labeler, path, settings.predict.batch_size, settings.seed) for side, path in sides.items()}
-    summary = {"trained_on": labeler.card.training["n"], **{side: result["summary"] for side, result in results.items()}}
-    told = {name: found for name, found in labeler.card.training.items() if name not in ("n", "fingerprint")}
-    if told:  # what a method says of itself: which model validation chose, and whether it fell back
-        summary["training"] = told
-    test = results["test"]
-    folder = paths.METRICS / name
-    files.write_csv(folder / "test.csv", ["id", "gold", "predicted", *(f"score_{label}" for label in labeler.card.labels)], test["rows"])
-    files.write_csv(folder / "labels.csv", list(test["labels"][0]), (row.values() for row in test["labels"]))
-    files.write_csv(folder / "reliability.csv", RELIABILITY, test["reliability"])
-    files.write_json(paths.METRICS / f"{name}.json", summary)
-    if not study:  # what `report` depends on: DVC can name a folder, but not the metrics of every recipe that there may be
-        files.write_json(
-            paths.EVALUATED / f"{name}.json", {f"{name}.json": files.sha256(paths.METRICS / f"{name}.json"), **files.folder_digests(folder)}
-        )
+        summary = {"trained_on": labeler.card.training["n"], **{side: result["summary"] for side, result in results.items()}}
+        told = {name: found for name, found in labeler.card.training.items() if name not in ("n", "fingerprint")}
+        if told:  # what a method says of itself: which model validation chose, and whether it fell back
+            summary["training"] = told
+        test = results["test"]
+        folder = paths.METRICS / name
+        files.write_csv(folder / "test.csv", ["id", "gold", "predicted", *(f"score_{label}" for label in labeler.card.labels)], test["rows"])
+        files.write_csv(folder / "labels.csv", list(test["labels"][0]), (row.values() for row in test["labels"]))
+        files.write_csv(folder / "reliability.csv", RELIABILITY, test["reliability"])
+        files.write_json(paths.METRICS / f"{name}.json", summary)
+        if not study:  # what `report` depends on: DVC can name a folder, but not the metrics of every recipe that there may be
+            files.write_json(
+                paths.EVALUATED / f"{name}.json", {f"{name}.json": files.sha256(paths.METRICS / f"{name}.json"), **files.folder_digests(folder)}
+            )
     shown = summary["test"]
     low, high = shown["ci95"]["f1_macro"]
     click.echo(

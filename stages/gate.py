@@ -14,6 +14,7 @@ import numpy as np
 
 from labelrounds.core import examples, files, params, paths, tables
 from labelrounds.core.errors import Command
+from labelrounds.core.scratch import reading
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, gating
 from labelrounds.measures import gate, gate_report
@@ -26,7 +27,7 @@ def main() -> None:
     settings = params.load()
     deployed = paths.LABELERS / settings.deploy
     precision, risk = settings.predict.precision, settings.predict.risk
-    with files.unchanged(settings.data.pool, paths.SHARDS, deployed, paths.VALID, paths.LABELS, paths.AUDITS):
+    with reading("gate", settings.data.pool, paths.SHARDS, deployed, paths.VALID, paths.LABELS, paths.AUDITS):
         card = contract.read_card(deployed)
         task, labeler = card.schema, files.fingerprint(deployed)
         valid, checks, drawn = examples.read(paths.VALID, task), audits.checked(task), audits.drawn(task)
@@ -39,9 +40,9 @@ def main() -> None:
         tested = gating.scored(np.stack([known[identity] for identity in valid.ids]), card)
         found = gate.outcome(free, tested, valid.gold, floors, precision, risk)
         decisions, labels = write_labelled(gating.labelled(card, people, found.cuts, settings.data), task, settings.data)
-    files.write_json(paths.METRICS / "gate.json", gate_report.summary(found, tested, valid.gold, precision, risk, labeler, task))
-    files.write_json(paths.METRICS / "audit.json", gate_report.audit_summary(drawn, checks, precision, task))
-    files.write_json(paths.METRICS / "predict.json", gate_report.pool_summary(decisions, labels, labeler, task))
+        files.write_json(paths.METRICS / "gate.json", gate_report.summary(found, tested, valid.gold, precision, risk, labeler, task))
+        files.write_json(paths.METRICS / "audit.json", gate_report.audit_summary(drawn, checks, precision, task))
+        files.write_json(paths.METRICS / "predict.json", gate_report.pool_summary(decisions, labels, labeler, task))
     for line in (*gate_report.reasons(found, settings.split.valid, precision, task), *gate_report.untested(found, free, precision, risk, task)):
         click.echo(line)
     total = sum(decisions.values())

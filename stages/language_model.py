@@ -7,6 +7,7 @@ import click
 
 from labelrounds.core import params, paths
 from labelrounds.core.errors import Command
+from labelrounds.core.scratch import reading
 from labelrounds.llm import server
 from labelrounds.models import base_models, runtime
 
@@ -16,11 +17,12 @@ from labelrounds.models import base_models, runtime
 def main(name: str) -> None:
     settings = params.load()
     model, folder = params.named(settings.language_models, name, "language model"), paths.LANGUAGE_MODELS / name
-    if model.source:
-        runtime.quiet()
-        told = base_models.bring(model.source, folder, f"language_models.{name}.source")
-    else:
-        told = server.describe(model, folder)
+    with reading(f"language_model/{name}"):
+        if model.source:
+            runtime.quiet()
+            told = base_models.bring(model.source, folder, f"language_models.{name}.source")
+        else:
+            told = server.describe(model, folder)
     click.echo(f"language_model {name}: {told}.")
 
 

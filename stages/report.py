@@ -7,6 +7,7 @@ import click
 
 from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command
+from labelrounds.core.scratch import reading
 from labelrounds.report import render, summary
 
 
@@ -14,12 +15,12 @@ from labelrounds.report import render, summary
 @click.option("--no-texts", is_flag=True, help="Leave out all texts and the names of people (so does report.texts: false).")
 def main(no_texts: bool) -> None:
     settings = params.load()
-    project = render.project_of(settings, settings.report.texts and not no_texts)
-    with files.unchanged(paths.ROUNDS, *render.sources(project.labelers)):
+    with reading("report", paths.ROUNDS, *render.sources(render.labelers_of(settings))):
+        project = render.project_of(settings, settings.report.texts and not no_texts)
         page, numbers = render.page(project), summary.of(project)
-    with files.atomic(paths.REPORT) as file:
-        file.write(page)
-    files.write_json(paths.METRICS / "summary.json", numbers)
+        with files.atomic(paths.REPORT) as file:
+            file.write(page)
+        files.write_json(paths.METRICS / "summary.json", numbers)
     click.echo(f"report: {len(page.encode()) / 1000:.0f} kB {'with' if project.texts else 'without'} texts in {paths.REPORT}.")
 
 

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import click
 import numpy as np
 
-from labelrounds.core import files, params, paths, tables
+from labelrounds.core import params, paths, tables
 from labelrounds.core.errors import Command
+from labelrounds.core.scratch import reading
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract
 from labelrounds.measures import acquisition
@@ -25,7 +26,7 @@ def main() -> None:
     settings = params.load()
     select, task = settings.select, settings.labelled_task()
     strategy = acquisition.strategy(select.strategy)
-    with files.unchanged(settings.data.pool, paths.ROUNDS, paths.HELDOUT, paths.SHARDS):
+    with reading("select", settings.data.pool, paths.ROUNDS, paths.HELDOUT, paths.SHARDS):
         uncertainty, free = read_uncertainty(strategy, task)
         ordered = free[strategy.order(uncertainty[free], settings.seed)]
         if strategy.spread is None:

@@ -9,6 +9,7 @@ import click
 
 from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command
+from labelrounds.core.scratch import reading
 from labelrounds.core.task import Task
 from labelrounds.rounds import holdout, record, split, vote
 
@@ -22,18 +23,17 @@ BEFORE_LABELS = (
 @click.command(cls=Command)
 def main() -> None:
     settings = params.load()
-    with files.unchanged(settings.data.pool, paths.ROUNDS):
+    with reading("split", settings.data.pool, paths.ROUNDS):
         split.check_holdout_rounds(settings.split.holdout_rounds)
         task = settings.labelled_task()
         annotations = vote.deciding(record.read_all(task))
         made = split.draw(annotations, task, settings.split, settings.data)
         for warning in split.warnings(made, task) if annotations else ():
             click.echo(warning)
-
-    cases = split.cases(made, task)
-    fingerprint = write_split(made, task)
-    files.write_json(paths.METRICS / "split.json", split.summary(made, annotations, cases, fingerprint, task))
-    files.write_csv(paths.METRICS / "split.csv", CASES, cases)
+        cases = split.cases(made, task)
+        fingerprint = write_split(made, task)
+        files.write_json(paths.METRICS / "split.json", split.summary(made, annotations, cases, fingerprint, task))
+        files.write_csv(paths.METRICS / "split.csv", CASES, cases)
     counts = ", ".join(f"{len(made.members[name])} {name}" for name in holdout.SIDES)
     held = f"{len(made.heldout)} of {made.pool_size} pool texts held out"
     click.echo(f"split: {len(annotations)} labels of {len(made.texts)} texts: {counts}; {held}." if annotations else BEFORE_LABELS)

@@ -9,6 +9,7 @@ import click
 
 from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import Command
+from labelrounds.core.scratch import reading
 from labelrounds.core.task import Task
 from labelrounds.measures import snapshots, stopping
 from labelrounds.pool import predictions
@@ -20,24 +21,24 @@ def main() -> None:
     settings = params.load()
     task, stop = settings.labelled_task(), settings.stop
     tested = paths.METRICS / settings.deploy / "test.csv"
-    with files.unchanged(paths.SNAPSHOTS, paths.SHARDS, paths.HELDOUT, paths.ROUNDS, tested):
+    with reading("stop", paths.SNAPSHOTS, paths.SHARDS, paths.HELDOUT, paths.ROUNDS, tested):
         rows = [row.cells for row in tables.rows(tested)]
         now = read_now(rows, settings, task)
         models = stopping.series(snapshots.read_all(), now)
-    found = {
-        "gain": stopping.gain(models, {row["id"]: row["gold"] for row in rows}, task, stop, settings.seed),
-        "stability": stopping.stability(models, task, stop),
-        "people": stopping.people(json.loads((paths.METRICS / "agreement.json").read_text(encoding="utf-8")), stop),
-    }
-    says = stopping.sentence(found)
-    summary = {
-        "round": now.round,
-        "labels": now.train,
-        "met": sum(one.met is True for one in found.values()),
-        **{name: {"met": one.met, **one.numbers, "reference": stopping.REFERENCES[name]} for name, one in found.items()},
-        "says": says,
-    }
-    files.write_json(paths.METRICS / "stop.json", summary)
+        found = {
+            "gain": stopping.gain(models, {row["id"]: row["gold"] for row in rows}, task, stop, settings.seed),
+            "stability": stopping.stability(models, task, stop),
+            "people": stopping.people(json.loads((paths.METRICS / "agreement.json").read_text(encoding="utf-8")), stop),
+        }
+        says = stopping.sentence(found)
+        summary = {
+            "round": now.round,
+            "labels": now.train,
+            "met": sum(one.met is True for one in found.values()),
+            **{name: {"met": one.met, **one.numbers, "reference": stopping.REFERENCES[name]} for name, one in found.items()},
+            "says": says,
+        }
+        files.write_json(paths.METRICS / "stop.json", summary)
     click.echo(f"stop: {says}")
 
 

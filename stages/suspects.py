@@ -31,7 +31,7 @@ def main() -> None:
     encoder = paths.BASE_MODELS / settings.suspects.encoder
     machine = (settings.runtime.threads, settings.runtime.precision)
     used = (settings.suspects, settings.finetune, task, settings.seed, *machine, settings.model.max_length)
-    with files.unchanged(paths.ROUNDS), scratch("suspects", [paths.TRAIN, paths.VALID, encoder], used) as folder:
+    with scratch("suspects", [paths.TRAIN, paths.VALID, encoder], used, paths.ROUNDS) as folder:
         train, valid = examples.read(paths.TRAIN, task), examples.read(paths.VALID, task)
         annotations = vote.deciding(record.read_all(task))
         rows = contradictions.ties(annotations, task)
@@ -41,8 +41,8 @@ def main() -> None:
             rows += doubted(train, label_errors.judge(train.gold, probabilities, task.multi_label), task, asked_again)
         rows += contradictions.relabelled(annotations, task) + contradictions.divided(annotations, task)
         files.write_csv(paths.SUSPECTS, list(Suspect._fields), rows)
-    counts = {case: sum(row.case == case for row in rows) for case in (DENIED, DOUBTED, TIE, RELABELLED, DIVIDED)}
-    files.write_json(paths.METRICS / "suspects.json", {"texts": len(train), **counts})
+        counts = {case: sum(row.case == case for row in rows) for case in (DENIED, DOUBTED, TIE, RELABELLED, DIVIDED)}
+        files.write_json(paths.METRICS / "suspects.json", {"texts": len(train), **counts})
     said = f"{counts[DENIED]} of {len(train)} training labels are denied by a model that has not seen them"
     click.echo(
         f"suspects: {said if judge != 'none' else 'no model judges the labels (suspects.judge in params.yaml)'}; {counts[TIE]} ties, "

@@ -55,8 +55,8 @@ class SmallProject(Project):
         return shown
 
     def digests(self) -> dict[str, str]:
-        """Returns {path: SHA-256} of every file of the project, hidden ones too."""
-        return files.folder_digests(self.folder)
+        """Returns {path: SHA-256} of every file of the project, hidden ones too, but for scratch/."""
+        return {path: digest for path, digest in files.folder_digests(self.folder).items() if not path.startswith("scratch/")}
 
     def table(self, path: str, columns: list[str], rows: Iterable[Iterable[str]]) -> Path:
         """Writes a CSV of the project."""

@@ -177,7 +177,7 @@ def verify(folder: str | Path) -> None:
 
 @contextmanager
 def unchanged(*paths: str | Path) -> Iterator[None]:
-    """Raises a UserError if an input changes while the block reads it.
+    """Raises a UserError if an input changes before the block ends.
 
     DVC hashes a stage's inputs after its command: without this check an edit made in between would be
     recorded as the source of outputs that never saw it.
@@ -186,9 +186,17 @@ def unchanged(*paths: str | Path) -> Iterator[None]:
     yield
     for path, signature in before.items():
         if _signature(Path(path)) != signature:
-            raise UserError(f"{at(path)} changed while it was being read. Nothing was written; run `dvc repro` again.")
+            raise UserError(f"{at(path)} changed while it was being read. What this run made of it does not count; run `dvc repro` again.")
 
 
-def _signature(path: Path) -> list[tuple[str, int, int]]:
+def _signature(path: Path) -> list[tuple[Any, ...]]:
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [(str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file()]
+    return [(str(file), *_stamp(file)) for file in files if not file.is_dir()]
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    try:
+        found = file.stat()
+    except OSError:  # not there any more, or a link to nothing
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -17,7 +17,7 @@ from typing import Any
 import click
 from filelock import FileLock, Timeout
 
-from labelrounds.core import files, paths
+from labelrounds.core import files, lock, params, paths
 
 CODE = (Path(__file__).parents[1], Path(__file__).parents[2] / "stages")
 LIBRARIES = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy")
@@ -35,15 +35,13 @@ def fingerprint_of(inputs: Sequence[str | Path], settings: Any) -> str:
 
 
 @contextmanager
-def scratch(stage: str, inputs: Sequence[str | Path], settings: Any) -> Iterator[Path]:
+def scratch(stage: str, inputs: Sequence[str | Path], settings: Any, *also: str | Path) -> Iterator[Path]:
     """Yields the folder for this stage's checkpoints, under the stage's lock; removes it after success.
 
-    Waits while another process holds the lock: a killed `dvc repro` leaves its stage running, and two
-    of them must not write the same checkpoints. Folders of other fingerprints go.
+    Folders of other fingerprints go. also : what the stage reads besides, which old checkpoints may meet
     """
     room = paths.SCRATCH / stage
-    room.mkdir(parents=True, exist_ok=True)
-    with _locked(room), files.unchanged(*inputs):
+    with reading(stage, *inputs, *also):
         folder = room / fingerprint_of(inputs, settings)
         for other in room.iterdir():
             if other.is_dir() and other != folder:
@@ -54,17 +52,33 @@ def scratch(stage: str, inputs: Sequence[str | Path], settings: Any) -> Iterator
 
 
 @contextmanager
-def _locked(room: Path) -> Iterator[None]:
-    lock, owner = FileLock(room / "lock"), room / "process"
+def reading(stage: str, *inputs: str | Path) -> Iterator[None]:
+    """Holds the stage's lock; at the end of the block an input, or a parameter in use, that has changed is a UserError.
+
+    Put a stage's whole work into the block, its last write included: DVC hashes the inputs only after the stage, and records
+    them as what the outputs were made from. Waits while another process holds the lock: a killed `dvc repro` leaves its stage
+    running, and two of them must not write the same files.
+    """
+    room = paths.SCRATCH / stage
+    room.mkdir(parents=True, exist_ok=True)
+    with _locked(room, inputs), files.unchanged(*inputs), params.unchanged():
+        yield
+
+
+@contextmanager
+def _locked(room: Path, inputs: Sequence[str | Path]) -> Iterator[None]:
+    held, owner = FileLock(room / "lock"), room / lock.PROCESS
     try:
-        lock.acquire(timeout=0)
+        held.acquire(timeout=0)
     except Timeout:
-        at_work = owner.read_text() if owner.is_file() else "?"
+        at_work = lock.read(owner).get("pid", "?")
         click.echo(f"Process {at_work} is still at work on this stage: waiting for it (end it to take over).")
-        lock.acquire()
+        held.acquire()
     try:
-        owner.write_text(str(os.getpid()))
+        command = f"python -m stages.{room.relative_to(paths.SCRATCH).as_posix().replace('/', ' ')}"
+        owner.write_text(json.dumps({"pid": os.getpid(), "command": command, "reads": [str(path) for path in inputs]}), encoding="utf-8")
+        lock.let_commands_end()
         yield
     finally:
         owner.unlink(missing_ok=True)
-        lock.release()
+        held.release()

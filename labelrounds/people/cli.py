@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from labelrounds.core import lock, paths
 from labelrounds.core.errors import Command, UserError, at
 
 
@@ -47,6 +48,7 @@ def main() -> None:
 @click.option("--label-column", help="The column with the label.  [default: found by its name, or one 0/1 column per label]")
 @click.option("--multi-label", is_flag=True, help="A text may have several labels, joined by `;` or in 0/1 columns.")
 @click.option("--yes", is_flag=True, help="Do not ask before removing files that are not the demo's.")
+@lock.project("data", paths.METRICS, "models", "params.yaml")
 def init(pool_file: Path, labelled: tuple[Path, ...], text_column: str | None, label_column: str | None, multi_label: bool, yes: bool) -> None:
     """Turn this clone into your own project: the demo goes, your texts and labels come."""
     from labelrounds.people import init as project
@@ -57,6 +59,7 @@ def init(pool_file: Path, labelled: tuple[Path, ...], text_column: str | None, l
 @main.command()
 @click.argument("n", type=click.IntRange(1))
 @click.argument("file", type=click.Path(path_type=Path), default="round.csv")
+@lock.project()
 def draw(n: int, file: Path) -> None:
     """Draw N texts at random into FILE, to label: the first round, before any model.
 
@@ -79,6 +82,7 @@ def draw(n: int, file: Path) -> None:
 @click.option("--no-suggestions", is_flag=True, help="Leave out what the model would say, so that it sways nobody.")
 @click.option("--again", type=click.IntRange(1), metavar="N", help="N test texts for second opinions, in place of the queue. They change no label.")
 @click.option("--suspects", is_flag=True, help="Labels that look wrong, in place of the queue: to label again, blind.")
+@lock.project()
 def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) -> None:
     """Copy the queue to FILE, to fill in: a CSV that spreadsheets open well.
 
@@ -139,6 +143,7 @@ def show_how_to_label(file: Path, settings: Any) -> None:
 @main.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--annotator", help="Who labelled, where the file's column `annotator` is empty.")
+@lock.project(paths.ROUNDS, paths.AUDITS, paths.SNAPSHOTS)
 def import_(files: tuple[Path, ...], annotator: str | None) -> None:
     """Check the labels in FILES and write them as the next round, data/rounds/NN.csv.
 
@@ -173,6 +178,7 @@ def import_(files: tuple[Path, ...], annotator: str | None) -> None:
 @main.command()
 @click.argument("n", type=click.IntRange(1))
 @click.argument("file", type=click.Path(path_type=Path), default="audit.csv")
+@lock.project(paths.DRAWN)
 def audit(n: int, file: Path) -> None:
     """Draw N of the texts that the model labelled alone into FILE, for people to check.
 

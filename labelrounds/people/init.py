@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from labelrounds.core import files, params, paths, tables
+from labelrounds.core import files, lock, params, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
 from labelrounds.people import importing
@@ -24,7 +24,7 @@ from labelrounds.rounds import record
 DEMO_PROMPT = "studies/llm/prompts/sentiment"
 DEMO_PIPELINE = (Path("data/dvc.yaml"), Path("data/dvc.lock"))
 MULTI_LABEL_EPOCHS = 10
-MADE = ("dvc.lock", "models/encoder", "models/labeler", "scratch", "data/split", "data/unlabelled", "data/predictions", "data/queue", "data/demo")
+MADE = ("dvc.lock", "models/encoder", "models/labeler", "data/split", "data/unlabelled", "data/predictions", "data/queue", "data/demo")
 
 
 def start(pool_file: Path, labelled: Sequence[Path], text_column: str | None, label_column: str | None, multi_label: bool, yes: bool) -> None:
@@ -84,6 +84,7 @@ def leftovers(pool_file: Path, labelled: Sequence[Path]) -> list[Path]:
     found = [
         *DEMO_PIPELINE,
         *map(Path, MADE),
+        *sorted(path for path in paths.SCRATCH.glob("*") if path not in (lock.LOCK, lock.HOLDER)),
         *sorted(Path("metrics").glob("*")),
         *sorted(paths.EVALUATED.glob("*.json")),
         *sorted(paths.ROUNDS.glob("*.csv")),

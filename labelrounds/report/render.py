@@ -104,8 +104,12 @@ def project_of(settings: Any, texts: bool) -> Project:
 
     task = settings.labelled_task()
     people = {annotation.annotator for annotation in record.read_all(task)}
-    labelers = dict.fromkeys((*settings.recipes, settings.deploy))  # a further recipe or a prompt may be deployed
-    return Project(task, tuple(labelers), settings.deploy, tuple(sorted(people)), texts, settings.seed)
+    return Project(task, labelers_of(settings), settings.deploy, tuple(sorted(people)), texts, settings.seed)
+
+
+def labelers_of(settings: Any) -> tuple[str, ...]:
+    """Returns the names of the labelers that the page shows; a further recipe or a prompt may be deployed."""
+    return tuple(dict.fromkeys((*settings.recipes, settings.deploy)))
 
 
 def sources(labelers: Sequence[str]) -> list[Path]:

@@ -91,7 +91,7 @@ def test_a_second_process_waits_for_the_first_and_says_so(source: Path, capsys: 
     stage = paths.SCRATCH / "finetune"
     stage.mkdir(parents=True)
     with FileLock(stage / "lock"):
-        (stage / "process").write_text("4711")
+        (stage / "process").write_text('{"pid": 4711}')
         waiting = threading.Thread(target=second)
         waiting.start()
         time.sleep(0.2)

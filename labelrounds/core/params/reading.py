@@ -1,14 +1,17 @@
 """From the file to checked parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from labelrounds.core import registry
-from labelrounds.core.errors import UserError, did_you_mean
+from labelrounds.core.errors import UserError, at, did_you_mean
 from labelrounds.core.params import rules, source
 from labelrounds.core.params.mistakes import checked
 from labelrounds.core.params.sections import Params
+
+_loaded: dict[Path, Params] = {}  # the last of each file that this process has loaded
 
 
 def load(path: str | Path = source.PATH) -> Params:
@@ -23,7 +26,29 @@ def load(path: str | Path = source.PATH) -> Params:
     params._source = found
     for keys, message in rules.broken(params):
         raise found.wrong(keys, message)
+    params._used.clear()  # the rules look at everything
+    _loaded[Path(path).absolute()] = params
     return params
+
+
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """Raises a UserError if a section of params.yaml that this process has used says something else at the end of the block.
+
+    DVC reads the parameters after the stage's command: an edit in between would be recorded as what the outputs were made with.
+    """
+    path = source.PATH.absolute()
+    yield
+    if path not in _loaded:
+        return
+    used = _loaded[path]
+    try:
+        now = load()
+    except UserError as error:
+        raise UserError(f"{at(source.PATH)} changed while it was in use, and is wrong now: {error.message}") from None
+    for name in sorted(used._used):
+        if used.said(name) != now.said(name):
+            raise UserError(f"{at(source.PATH, now.line_of(name))}: `{name}` changed while it was in use. Run `dvc repro` again.")
 
 
 def named(parts: Mapping[str, Any], name: str, noun: str) -> Any:

@@ -187,6 +187,13 @@ class Params(Section):
     language_models: dict[Name, LanguageModel] = Field(default_factory=dict)
     prompts: dict[Name, Prompt] = Field(default_factory=dict)
     _source: Source = PrivateAttr()
+    _used: set[str] = PrivateAttr(default_factory=set)
+
+    def __getattribute__(self, name: str) -> Any:
+        """Notes which sections are in use, so that a stage can tell at its end whether one of these has changed."""
+        if name in SECTIONS and (private := super().__getattribute__("__pydantic_private__")):
+            private["_used"].add(name)
+        return super().__getattribute__(name)
 
     @property
     def all_recipes(self) -> dict[str, Recipe]:
@@ -202,7 +209,16 @@ class Params(Section):
         """Returns the section of a method, which the method's own model `kind` describes; a mistake in it is a UserError with its line."""
         if name not in self._source.value:
             raise UserError(f"{at(PATH)}: there is no section `{name}`, which the method {name} reads. Add it: {name}: {{}} or with its own keys.")
+        self._used.add(name)
         return checked(kind, self._source.value[name], self._source, name)
+
+    def said(self, name: str) -> Any:
+        """Returns what a section holds, to compare; that of a method as it was typed."""
+        return getattr(self, name) if name in SECTIONS else self._source.value.get(name)
+
+    def line_of(self, name: str) -> int:
+        """Returns the line of a section."""
+        return self._source.line(name)
 
     def finetune_of(self, recipe: Recipe) -> Finetune:
         """Returns how a recipe's model is trained: by its own values where it has any."""
@@ -216,3 +232,6 @@ class Params(Section):
                 "such as `labels: [question, complaint, praise]`, then run the same command again."
             )
         return Task(self.task.type, self.task.labels)
+
+
+SECTIONS = frozenset(Params.model_fields)
