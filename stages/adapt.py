@@ -1,6 +1,6 @@
 """Adapt the base model to the pool's language: masked tokens for encoders, next tokens for decoders.
 
-    data/pool, data/split/heldout.txt, models/encoder/vanilla ──► models/encoder/adapted; metrics/adapt.{json,csv}
+    data/corpus, models/encoder/vanilla ──► models/encoder/adapted; metrics/adapt.{json,csv}
 
 A base whose language-model head is missing first trains a new one with the encoder frozen, so that the
 noise of a random head does not reach the encoder.
@@ -23,11 +23,11 @@ from labelrounds.models.training import Epoch, Plan
 def main() -> None:
     settings = params.load()
     adapt = settings.adapt
-    used = (adapt, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length, settings.data)
-    with scratch("adapt", [settings.data.pool, paths.HELDOUT, paths.VANILLA], used) as folder:
+    used = (adapt, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+    with scratch("adapt", [paths.CORPUS, paths.VANILLA], used) as folder:
         machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
         encoder = base_models.open_base(paths.VANILLA)
-        texts = corpus.read(settings.data, encoder, settings.model.max_length, adapt.valid, folder / "corpus")
+        texts = corpus.read(encoder, settings.model.max_length, adapt.valid, folder / "corpus")
         model, new_head = base_models.load_language_model(encoder, machine)
         base_models.check_length(model, settings.model.max_length)
         model.to(machine.device)

@@ -1,6 +1,6 @@
-"""Ask a language model about the validation and test texts and a sample of the pool, and make a labeler of it.
+"""Ask a language model about the validation and test texts and a sample of the corpus, and make a labeler of it.
 
-models/language/MODEL, the prompt's folder, data/split, data/pool, models/encoder/vanilla ──► models/labeler/NAME
+models/language/MODEL, the prompt's folder, data/split, data/corpus, models/encoder/vanilla ──► models/labeler/NAME
 """
 
 import click
@@ -16,7 +16,7 @@ from labelrounds.llm import make
 def main(name: str) -> None:
     settings = params.load()
     asked = params.named(settings.prompts, name, "prompt")
-    inputs = [asked.prompt, paths.TRAIN, paths.VALID, paths.TEST, paths.HELDOUT, settings.data.pool]
+    inputs = [asked.prompt, paths.TRAIN, paths.VALID, paths.TEST, paths.CORPUS]
     with scratch(f"ask/{name}", inputs, (asked, settings.task, settings.seed)):
         result = make.make(name, settings, paths.TRAIN, paths.LABELERS / name)
     click.echo(f"ask {name}: {result}.")

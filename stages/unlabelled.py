@@ -1,8 +1,8 @@
 """Draw texts without labels for the recipes that learn from them, each with a copy in other words; never held-out texts.
 
-    data/pool, data/split/heldout.txt, models/encoder/adapted ──► data/unlabelled/texts.csv
+    data/corpus, models/encoder/adapted ──► data/unlabelled/texts.csv
 
-The draw hears of labels only through the list of held-out texts, so a new round leaves it as it is.
+The draw hears of labels only through the corpus, which lacks the held-out texts: a new round leaves it as it is.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from labelrounds.core.scratch import scratch
 from labelrounds.models import augmentation, runtime
 from labelrounds.models.augmentation import Augment
 from labelrounds.models.runtime import Machine
-from labelrounds.pool import unlabelled
+from labelrounds.pool import corpus, unlabelled
 
 
 @click.command(cls=Command)
@@ -24,8 +24,8 @@ def main() -> None:
     settings = params.load()
     wanted = settings.unlabelled
     translators = wanted.translators if wanted.augmentation == "back-translation" else ()
-    inputs = [settings.data.pool, paths.HELDOUT, paths.ADAPTED, *(folder for folder in translators if Path(folder).is_dir())]
-    used = (wanted, settings.data, settings.seed, settings.model.max_length, settings.runtime.threads, settings.runtime.precision)
+    inputs = [paths.CORPUS, paths.ADAPTED, *(folder for folder in translators if Path(folder).is_dir())]
+    used = (wanted, settings.seed, settings.model.max_length, settings.runtime.threads, settings.runtime.precision)
 
     def start() -> Machine:
         return runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
@@ -34,8 +34,7 @@ def main() -> None:
         return augmentation.named(wanted, texts, settings.seed, settings.model.max_length, start)
 
     with scratch("unlabelled", inputs, used) as folder:
-        heldout = set(paths.HELDOUT.read_text(encoding="utf-8").split())
-        rows = unlabelled.draw(settings.data, heldout, wanted.size, settings.seed)
+        rows = unlabelled.draw(corpus.read(), wanted.size, settings.seed)
         texts = [row.text for row in rows]
         augmented = augmentation.copies(texts, augmenter, folder, f"augment by {wanted.augmentation}")
         made = folder / "made"
@@ -43,7 +42,7 @@ def main() -> None:
         files.write_csv(made / paths.UNLABELLED.name, unlabelled.COLUMNS, zip((row.id for row in rows), texts, augmented, strict=True))
         files.publish(made, paths.UNLABELLED.parent)
     changed = sum(copy != text for copy, text in zip(augmented, texts, strict=True))
-    click.echo(f"unlabelled: {len(texts)} texts of the pool that are not held out; {wanted.augmentation} reworded {changed} of them.")
+    click.echo(f"unlabelled: {len(texts)} texts of the corpus; {wanted.augmentation} reworded {changed} of them.")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ SPLIT = Path("data/split")
 TRAIN, VALID, TEST = SPLIT / "train.csv", SPLIT / "valid.csv", SPLIT / "test.csv"
 LABELS = SPLIT / "labels.csv"
 HELDOUT = SPLIT / "heldout.txt"
+CORPUS = Path("data/corpus/texts.parquet")
 UNLABELLED = Path("data/unlabelled/texts.csv")
 SHARDS = Path("data/predictions/shards")
 LABELLED = Path("data/predictions/labelled.csv")

@@ -1,14 +1,13 @@
 """Makes a labeler from a prompt.
 
-Three things are fitted: the examples (from training texts), the model's bias towards each label (from pool texts that are not
-held out), the temperature (from validation). The model is asked about the test texts too, so that the labeler can be measured
+Three things are fitted: the examples (from training texts), the model's bias towards each label (from texts of the
+corpus), the temperature (from validation). The model is asked about the test texts too, so that the labeler can be measured
 later with neither the model nor the network.
 """
 
 import hashlib
 import heapq
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from labelrounds.llm import prompt, prompted, server, shots
 from labelrounds.llm.prompted import PromptedLabeler, Settings
 from labelrounds.llm.responses import Response
 from labelrounds.models import runtime
-from labelrounds.pool import reader
+from labelrounds.pool import corpus
 from labelrounds.pool.identity import near_duplicate_key
 
 
@@ -102,18 +101,10 @@ def choose_examples(asked: params.Prompt, task: Task, train: Examples, valid: Ex
 
 
 def draw(asked: params.Prompt, settings: params.Params) -> dict[str, str]:
-    """Returns {id: text} of the pool texts that calibrate: not held out, of the smallest hashes, so that few change as the pool grows."""
+    """Returns {id: text} of the corpus' texts that calibrate: those of the smallest hashes, so that few change with the corpus."""
     if asked.form != prompt.SCORES or not asked.calibrate:
         return {}
-    seen = set(paths.HELDOUT.read_text(encoding="utf-8").split())
-
-    def free() -> Iterator[tuple[str, str]]:
-        for row in reader.stream(settings.data.pool, settings.data.text_column):
-            if row.id not in seen:
-                seen.add(row.id)
-                yield row.id, row.text
-
-    drawn = heapq.nsmallest(asked.calibrate, free(), key=lambda item: hashlib.sha256(f"{settings.seed} {item[0]}".encode()).digest())
+    drawn = heapq.nsmallest(asked.calibrate, corpus.read(), key=lambda item: hashlib.sha256(f"{settings.seed} {item[0]}".encode()).digest())
     return dict(drawn)
 
 

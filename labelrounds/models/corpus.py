@@ -1,4 +1,4 @@
-"""The pool as a language model reads it: token ids on disk, without held-out texts, and a part that measures the loss."""
+"""The corpus as a language model reads it: token ids on disk, and a part that measures the loss."""
 
 import hashlib
 import itertools
@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds.core import params, paths
 from labelrounds.core.errors import UserError
 from labelrounds.models.base_models import BaseModel
-from labelrounds.pool import reader
+from labelrounds.pool import corpus
 from labelrounds.pool.identity import near_duplicate_key
 
 TOKENIZED_AT_ONCE = 1000
@@ -49,25 +48,24 @@ class TokenIds:
         return self.dataset[number]["input_ids"].tolist()
 
 
-def read(data: params.Data, encoder: BaseModel, max_length: int, valid: float, folder: Path) -> Corpus:
-    """Returns the pool without held-out texts, tokenised in `folder`; a side without any text is a UserError.
+def read(encoder: BaseModel, max_length: int, valid: float, folder: Path) -> Corpus:
+    """Returns the texts of data/corpus, tokenised in `folder`; a side without any text is a UserError.
 
-    A text longer than `max_length` tokens becomes several rows; a text that stands in the pool twice counts once.
+    A text longer than `max_length` tokens becomes several rows.
     valid : share of the texts that measures the loss; near-duplicates land on the same side
     """
     import datasets
     from datasets.exceptions import DatasetGenerationError
 
     datasets.disable_progress_bars()
-    heldout = set(paths.HELDOUT.read_text(encoding="utf-8").split())
 
     def rows() -> Iterator[dict[str, Any]]:
-        waiting = texts(data, heldout)
+        waiting = (text for _, text in corpus.read())
         while some := list(itertools.islice(waiting, TOKENIZED_AT_ONCE)):
             yield from tokenized(some, encoder.tokenizer, max_length, valid)
 
     if next(rows(), None) is None:
-        raise too_few_texts(0, 0, len(heldout))
+        raise too_few_texts(0, 0)
     columns = {"input_ids": datasets.Sequence(datasets.Value("int32")), "length": datasets.Value("int32"), "valid": datasets.Value("bool")}
     try:
         everything: Any = datasets.Dataset.from_generator(rows, features=datasets.Features(columns), cache_dir=str(folder), fingerprint="corpus")
@@ -76,17 +74,8 @@ def read(data: params.Data, encoder: BaseModel, max_length: int, valid: float, f
     measures = np.asarray(everything["valid"])
     found = Corpus(everything.select(np.flatnonzero(~measures)), everything.select(np.flatnonzero(measures)))
     if not len(found.train) or not len(found.valid):
-        raise too_few_texts(len(found.train), len(found.valid), len(heldout))
+        raise too_few_texts(len(found.train), len(found.valid))
     return found
-
-
-def texts(data: params.Data, heldout: set[str]) -> Iterator[str]:
-    """Yields every text of the pool once, but for those whose id is held out."""
-    seen = set(heldout)
-    for row in reader.stream(data.pool, data.text_column):
-        if row.id not in seen:
-            seen.add(row.id)
-            yield row.text
 
 
 def tokenized(some: list[str], tokenizer: Callable[..., Any], max_length: int, valid: float) -> Iterator[dict[str, Any]]:
@@ -104,9 +93,9 @@ def is_valid(text: str, share: float) -> bool:
     return int.from_bytes(digest[:8], "big") / 2**64 < share
 
 
-def too_few_texts(train: int, valid: int, heldout: int) -> UserError:
+def too_few_texts(train: int, valid: int) -> UserError:
     """Returns the error for a pool that leaves nothing to adapt to, or nothing to measure the loss on."""
     return UserError(
-        f"the pool leaves {train} texts to adapt to and {valid} to measure the loss on, after {heldout} held-out ones. "
+        f"the pool without its held-out texts leaves {train} texts to adapt to and {valid} to measure the loss on. "
         "Add texts to the pool, raise adapt.valid, or set adapt.epochs: 0 and use recipes with `encoder: vanilla`."
     )

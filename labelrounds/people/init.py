@@ -24,7 +24,17 @@ from labelrounds.rounds import record
 DEMO_PROMPT = "studies/llm/prompts/sentiment"
 DEMO_PIPELINE = (Path("data/dvc.yaml"), Path("data/dvc.lock"))
 MULTI_LABEL_EPOCHS = 10
-MADE = ("dvc.lock", "models/encoder", "models/labeler", "data/split", "data/unlabelled", "data/predictions", "data/queue", "data/demo")
+MADE = (
+    "dvc.lock",
+    "models/encoder",
+    "models/labeler",
+    "data/split",
+    "data/corpus",
+    "data/unlabelled",
+    "data/predictions",
+    "data/queue",
+    "data/demo",
+)
 
 
 def start(pool_file: Path, labelled: Sequence[Path], text_column: str | None, label_column: str | None, multi_label: bool, yes: bool) -> None:

@@ -1,15 +1,15 @@
-"""Texts without a label that a model may learn from: a sample of the pool, each with an augmented copy."""
+"""Texts without a label that a model may learn from: a sample of the corpus, each with an augmented copy."""
 
 import heapq
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from labelrounds.core import params, tables
+from labelrounds.core import tables
 from labelrounds.core.errors import UserError
-from labelrounds.pool import reader
+from labelrounds.pool import corpus
 from labelrounds.pool.identity import near_duplicate_key
 
 COLUMNS = ["id", "text", "augmented"]
@@ -36,15 +36,15 @@ class Unlabelled:
         return self.part(np.sort(randomness.permutation(len(self))[:n]))
 
 
-def draw(data: params.Data, heldout: Container[str], size: int, seed: int) -> list[reader.PoolText]:
-    """Returns an even draw of up to `size` texts in pool order: none whose id is held out, and of near-duplicates only the first."""
+def draw(texts: Iterable[corpus.Text], size: int, seed: int) -> list[corpus.Text]:
+    """Returns an even draw of up to `size` of the texts in their order, of near-duplicates only the first."""
     randomness = np.random.default_rng([seed, 2**32 - 1])  # a round's draw takes (seed, number of rounds): not the same one
-    keep: list[tuple[float, int, reader.PoolText]] = []
+    keep: list[tuple[float, int, corpus.Text]] = []
     seen: set[str] = set()
     # The texts with the highest random numbers, in one pass and small memory.
-    for number, row in enumerate(reader.stream(data.pool, data.text_column)):
+    for number, row in enumerate(texts):
         key = near_duplicate_key(row.text)
-        if row.id in heldout or key in seen:
+        if key in seen:
             continue
         seen.add(key)
         entry = (randomness.random(), number, row)

@@ -157,8 +157,7 @@ def what_is_asked(asked, settings):
         "method": "prompted",
         "task": {"type": settings.task.type, "labels": settings.task.labels},
         "prompt": files.folder_digests(asked.prompt),
-        "pool": files.sha256(settings.data.pool),
-        "heldout": files.sha256(paths.HELDOUT),
+        "corpus": files.sha256(paths.CORPUS),
         "max_length": settings.model.max_length,
     }
 

@@ -138,6 +138,7 @@ def here(tmp_path: Path, taught: Path, monkeypatch: pytest.MonkeyPatch) -> Small
     made.split()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    stage("corpus")
     base_models.bring(str(taught / "bert"), paths.VANILLA)
     stage("language_model", "tiny")
     return made

@@ -118,7 +118,7 @@ def chinese(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str
     assert "120 labels are in data/rounds/01.csv" in said and "multi-class" in said
     project.commit("our own project")
     ran = project.run(*OFFLINE, "dvc", "repro").stdout
-    assert set(stages_run(ran)) == {"base", "adapt", "unlabelled", *EVERY_ROUND}
+    assert set(stages_run(ran)) == {"base", "corpus", "adapt", "unlabelled", *EVERY_ROUND}
     project.commit("round 01")
     return project, answers, md5s(project)
 

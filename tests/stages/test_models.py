@@ -89,6 +89,7 @@ def set_up(project: Project, multi_label: bool = False) -> Project:
         select__candidates=30,
     )
     run(project.folder, "split")
+    run(project.folder, "corpus")
     return project
 
 
@@ -551,7 +552,7 @@ def test_the_corpus_to_adapt_to_holds_every_text_once_and_nothing_that_is_held_o
         settings = params.load()
         runtime.start(settings.seed, 1, "fp32")
         encoder = base_models.open_base(paths.VANILLA)
-        found_texts = corpus.read(settings.data, encoder, settings.model.max_length, settings.adapt.valid, tmp_path)
+        found_texts = corpus.read(encoder, settings.model.max_length, settings.adapt.valid, tmp_path)
         heldout = set(paths.HELDOUT.read_text().split())
         texts = list(dict.fromkeys(row.cells["text"] for row in tables.rows(settings.data.pool)))
     found = [[tuple(row["input_ids"]) for row in side] for side in (found_texts.train, found_texts.valid)]
@@ -578,6 +579,7 @@ def test_a_pool_that_leaves_nothing_to_adapt_to_says_what_to_do(tuned: Project, 
     project = copied(tuned, tmp_path)
     heldout = sorted({text_id(text) for text in pool_texts(project)})
     project.write("data/split/heldout.txt", "".join(f"{identity}\n" for identity in heldout))
+    run(project.folder, "corpus")
     said = run(project.folder, "adapt", code=1)
     assert "leaves 0 texts to adapt to" in said and "adapt.epochs: 0" in said
 

@@ -40,6 +40,10 @@ class Split(Section):
     salt: str = ""
 
 
+class Corpus(Section):
+    pool_until: int = Field(ge=0)
+
+
 class Adapt(Section):
     epochs: int = Field(ge=0)
     learning_rate: Share
@@ -170,6 +174,7 @@ class Params(Section):
     model: Model
     data: Data
     split: Split
+    corpus: Corpus
     adapt: Adapt
     finetune: Finetune
     unlabelled: Unlabelled
