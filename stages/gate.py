@@ -82,7 +82,7 @@ def write_labelled(labelled: Iterator[gating.Labelled], task: Task, data: params
             cells = (queue.harmless(one.text.own.get(name, "")) for name in own)
             yield [one.text.id, queue.harmless(one.text.text), queue.harmless(task.spell(one.labels)), sure, one.decision, *cells]
 
-    files.write_csv(paths.LABELLED, [*columns, *own.values()], rows(), bom=True)
+    files.write_csv(paths.LABELLED, [*columns, *map(queue.harmless, own.values())], rows(), bom=True)
     return decisions, labels
 
 

@@ -41,8 +41,7 @@ def main() -> None:
 
 def write_split(made: split.Split, task: Task) -> str:
     """Writes data/split in one step and returns the fingerprint of the test set (ids and labels)."""
-    folder = paths.SPLIT.parent / f".{paths.SPLIT.name}.new"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = files.beside(paths.SPLIT)
     try:
         for name, members in made.members.items():
             rows = ((identity, made.texts[identity], task.spell(one.labels)) for identity, one in members)

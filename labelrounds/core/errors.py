@@ -8,7 +8,7 @@ Every message says where, what was found, what was expected and what to do.
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,12 @@ def no_labels() -> UserError:
     )
 
 
-def first_of(problems: list[str], noun: str = "problem") -> UserError:
+def first_of(problems: Sequence[str | UserError], noun: str = "problem") -> UserError:
     """Returns one error for many `problems`: the first in full, the places of four more, and the count."""
-    message = problems[0]
+    said = [problem.message if isinstance(problem, UserError) else problem for problem in problems[:5]]
+    message = said[0]
     if len(problems) > 1:
-        places = [problem.split(": ", 1)[0] for problem in problems[1:5]]
+        places = [problem.split(": ", 1)[0] for problem in said[1:]]
         message += f"\n{len(problems)} {noun}s of this kind in all; also at {', '.join(places)}"
         message += " …" if len(problems) > 5 else ""
     return UserError(message)

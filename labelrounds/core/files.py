@@ -1,21 +1,26 @@
 """Files and folders that appear whole or not at all, and their digests."""
 
+import contextlib
 import csv
 import errno
 import hashlib
 import io
 import json
 import os
+import platform
+import re
+import secrets
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from labelrounds.core.errors import UserError, at
 
 MANIFEST = "manifest.json"
+LEFT_OVER = re.compile(r"\..+\.(\d+)-([0-9a-f]{8})\.\w+\.(?:tmp|made|new|old)")
 
 
 def sha256(path: str | Path) -> str:
@@ -37,7 +42,7 @@ def folder_digests(folder: str | Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path) for path in found}
 
 
-@contextmanager
+@contextlib.contextmanager
 def atomic(path: str | Path, mode: str = "w", new: bool = False) -> Iterator[Any]:
     """Opens a temporary file beside `path` that takes its name when the block ends without an error.
 
@@ -45,7 +50,7 @@ def atomic(path: str | Path, mode: str = "w", new: bool = False) -> Iterator[Any
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.{_process()}.", suffix=".tmp", dir=path.parent)
     try:
         text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
         with os.fdopen(handle, mode, **text) as file:
@@ -125,26 +130,78 @@ def csv_text(columns: list[str], rows: Iterable[Iterable[Any]]) -> str:
     return buffer.getvalue()
 
 
+def beside(path: str | Path, kind: str = "made") -> Path:
+    """Returns a name beside `path`, on its disk, that no other process takes; `sweep` finds what a killed one leaves there.
+
+    kind : made, new or old
+    """
+    path = Path(path)
+    return path.parent / f".{path.name}.{_process()}.{secrets.token_hex(4)}.{kind}"
+
+
 def publish(made: str | Path, folder: str | Path) -> None:
     """Moves the finished folder `made` to `folder` in one step, over what is there."""
     made, folder = Path(made), Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = folder.parent / f".{folder.name}.old"
+    aside = beside(folder, "old")
+    for _ in range(100):  # another process may publish there at this moment
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(folder, aside)
+        try:
+            os.replace(made, folder)
+            break
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                # models/ or data/ may be a mount of its own: copy beside the target, then rename there.
+                near = beside(folder, "new")
+                shutil.copytree(made, near)
+                shutil.rmtree(made)
+                made = near
+            elif error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                if aside.exists() and not folder.exists():
+                    os.replace(aside, folder)
+                raise
+            shutil.rmtree(aside, ignore_errors=True)
     shutil.rmtree(aside, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, aside)
+
+
+def _process() -> str:
+    return f"{os.getpid()}-{zlib.crc32(platform.node().encode()):08x}"
+
+
+def left_over(folder: Path, depth: int = 0) -> list[Path]:
+    """Returns what processes of this machine that are gone have left half-written in `folder`, and so many folders down."""
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        named = LEFT_OVER.fullmatch(path.name)
+        if named and named[2] == _process().partition("-")[2] and not running(int(named[1])):
+            found.append(path)
+        elif depth and path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+            found += left_over(path, depth - 1)
+    return found
+
+
+def sweep(*folders: Path, depth: int = 0) -> list[Path]:
+    """Removes what killed processes have left half-written and returns it; what cannot be removed stays."""
+    found = [path for folder in folders for path in left_over(folder, depth)]
+    for path in found:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+    return found
+
+
+def running(pid: int) -> bool:
+    """Says whether there is a process with this id on this machine."""
     try:
-        os.replace(made, folder)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        # models/ or data/ may be a mount of its own: copy beside the target, then rename there.
-        beside = folder.parent / f".{folder.name}.new"
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.copytree(made, beside)
-        os.replace(beside, folder)
-        shutil.rmtree(made)
-    shutil.rmtree(aside, ignore_errors=True)
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True  # another user's
+    return True
 
 
 def seal(folder: str | Path) -> str:
@@ -175,7 +232,7 @@ def verify(folder: str | Path) -> None:
             )
 
 
-@contextmanager
+@contextlib.contextmanager
 def unchanged(*paths: str | Path) -> Iterator[None]:
     """Raises a UserError if an input changes before the block ends.
 

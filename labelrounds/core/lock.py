@@ -10,6 +10,7 @@ be learnt from. So a command waits until nobody reads what it writes, and a stag
 import contextlib
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any
 import click
 from filelock import FileLock, Timeout
 
-from labelrounds.core import paths
+from labelrounds.core import files, paths
 from labelrounds.core.errors import UserError, at
 
 LOCK, HOLDER = paths.SCRATCH / "lock", paths.SCRATCH / "holder"
@@ -38,9 +39,10 @@ class Holder:
     pid: int
     command: str
     does: str
+    token: str = ""  # another one each time that the lock is taken
 
     def __str__(self) -> str:
-        return f"`{self.command}` (process {self.pid}), which {self.does}"
+        return f"`{self.command}` (process {self.pid or 'unknown'}), which {self.does}"
 
 
 @contextlib.contextmanager
@@ -55,7 +57,8 @@ def project(*writes: str | Path) -> Iterator[None]:
         return
     _wait(lambda: _take(lock, writes), PATIENCE)
     try:
-        HOLDER.write_text(json.dumps({"pid": os.getpid(), "command": _typed()}), encoding="utf-8")
+        HOLDER.write_text(json.dumps({"pid": os.getpid(), "command": _typed(), "token": secrets.token_hex(4)}), encoding="utf-8")
+        tidy()
         yield
     finally:
         HOLDER.unlink(missing_ok=True)
@@ -81,15 +84,9 @@ def at_work(*writes: str | Path) -> Holder | None:
     return _stage_at_work(writes) or _dvc_at_work(writes)
 
 
-def running(pid: int) -> bool:
-    """Says whether there is a process with this id on this machine."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # another user's
-    return True
+def tidy() -> list[Path]:
+    """Removes what killed commands and stages have left half-written in the project; returns it."""
+    return [*files.sweep(Path(".")), *files.sweep(Path("data"), paths.METRICS, Path("models"), paths.SCRATCH, depth=3)]
 
 
 def _lock(path: Path) -> FileLock:
@@ -103,7 +100,7 @@ def _take(lock: FileLock, writes: tuple[str | Path, ...]) -> Holder | None:
         lock.acquire(timeout=0)
     except Timeout:
         found = read(HOLDER)
-        return Holder(found.get("pid", 0), found.get("command", "labelrounds"), "is writing")
+        return Holder(found.get("pid", 0), found.get("command", "labelrounds"), "is writing", found.get("token", ""))
     reader = None
     try:
         reader = at_work(*writes)
@@ -158,7 +155,7 @@ def _dvc_at_work(writes: tuple[str | Path, ...]) -> Holder | None:
     except (AttributeError, KeyError, TypeError):
         return None  # DVC cannot read it either, and says so
     for path, pid, command, does in entries:
-        if _overlap([path], writes) is not None and running(pid) and not _is_ancestor(pid):
+        if _overlap([path], writes) is not None and files.running(pid) and not _is_ancestor(pid):
             return Holder(pid, command, f"{does} {at(path)}")
     return None
 

@@ -78,6 +78,7 @@ def _locked(room: Path, inputs: Sequence[str | Path]) -> Iterator[None]:
         command = f"python -m stages.{room.relative_to(paths.SCRATCH).as_posix().replace('/', ' ')}"
         owner.write_text(json.dumps({"pid": os.getpid(), "command": command, "reads": [str(path) for path in inputs]}), encoding="utf-8")
         lock.let_commands_end()
+        lock.tidy()
         yield
     finally:
         owner.unlink(missing_ok=True)

@@ -55,9 +55,26 @@ class Task:
         """Returns `label` if the task has it; otherwise a UserError that suggests the nearest."""
         if label in self.index:
             return label
-        separated = SEPARATOR in label and not self.multi_label
-        hint = " One label per text is expected: the task is multi-class." if separated else did_you_mean(label, self.labels)
-        raise UserError(f'{where}: unknown label "{label}".{hint} Expected one of: {few(self.labels)} (task.labels in params.yaml).')
+        raise UnknownLabel(label, where, self)
+
+
+class UnknownLabel(UserError):
+    """A label that the task lacks. Its message, with the nearest label, is made when it is read: a file may hold many of them."""
+
+    def __init__(self, label: str, where: str, task: Task) -> None:
+        self._label, self._where, self._task = label, where, task
+        super().__init__(where)
+
+    @property
+    def message(self) -> str:  # type: ignore[override]
+        label, task = self._label, self._task
+        separated = SEPARATOR in label and not task.multi_label
+        hint = " One label per text is expected: the task is multi-class." if separated else did_you_mean(label, task.labels)
+        return f'{self._where}: unknown label "{label[:200]}".{hint} Expected one of: {few(task.labels)} (task.labels in params.yaml).'
+
+    @message.setter
+    def message(self, value: str) -> None:
+        """Takes nothing: the class above sets a message."""
 
 
 def indicator(labels: Iterable[Iterable[str]], task: Task) -> np.ndarray:

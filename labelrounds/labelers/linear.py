@@ -120,7 +120,7 @@ def save(vectorizers: list[Any], weights: np.ndarray, bias: np.ndarray, card: co
     """Writes a sealed labeler folder in one step."""
     from safetensors.numpy import save_file
 
-    made = folder.parent / f".{folder.name}.made"
+    made = files.beside(folder)
     words = [sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__) for vectorizer in vectorizers]
     files.write_json(made / VOCABULARY, words)
     tensors = {f"idf_{number}": vectorizer.idf_ for number, vectorizer in enumerate(vectorizers)}

@@ -42,7 +42,7 @@ def save(encoder: Path, weights: np.ndarray, bias: np.ndarray, card: contract.Ca
     """Writes a sealed labeler folder in one step. encoder : the model's folder, which is copied"""
     from safetensors.numpy import save_file
 
-    made = folder.parent / f".{folder.name}.made"
+    made = files.beside(folder)
     base_models.copy(encoder, made)
     save_file({"weights": np.ascontiguousarray(weights, np.float32), "bias": np.ascontiguousarray(bias, np.float32)}, str(made / HEAD))
     contract.write_card(made, card, vectors.LIBRARIES)

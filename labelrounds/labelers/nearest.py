@@ -68,7 +68,7 @@ def save(encoder: Path, known: np.ndarray, gold: np.ndarray, card: contract.Card
     """Writes a sealed labeler folder in one step. encoder : the model's folder, which is copied"""
     from safetensors.numpy import save_file
 
-    made = folder.parent / f".{folder.name}.made"
+    made = files.beside(folder)
     base_models.copy(encoder, made)
     save_file({"vectors": np.ascontiguousarray(known), "gold": np.ascontiguousarray(gold, np.uint8)}, str(made / KNOWN))
     contract.write_card(made, card, vectors.LIBRARIES)

@@ -74,7 +74,7 @@ def _number_of(labels: dict[str, int], begins: str) -> int | None:
 
 def save(encoder: Path, hypotheses: list[str], card: contract.Card, folder: Path) -> None:
     """Writes a sealed labeler folder in one step. encoder : the model's folder, which is copied"""
-    made = folder.parent / f".{folder.name}.made"
+    made = files.beside(folder)
     base_models.copy(encoder, made)
     files.write_json(made / HYPOTHESES, hypotheses)
     contract.write_card(made, card, LIBRARIES)

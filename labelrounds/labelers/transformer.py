@@ -98,7 +98,7 @@ def mean_hidden_state(model: Any, batch: dict[str, Any]) -> Any:
 
 def save(model: Any, encoder: base_models.BaseModel, card: contract.Card, folder: Path) -> None:
     """Writes a sealed labeler folder in one step; of a model with adapters, these beside the encoder they belong to."""
-    made = folder.parent / f".{folder.name}.made"
+    made = files.beside(folder)
     if adapters.is_wrapped(model):
         base_models.copy(encoder.folder, made)
         adapters.save(model, made / adapters.ADAPTER)

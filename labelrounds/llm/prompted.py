@@ -264,7 +264,7 @@ def _price(tokens: Any, costs: params.LanguageModel) -> str:
 
 def save(labeler: PromptedLabeler, asked: dict[str, list[Asked]], given: dict[str, list[Response]], folder: Path) -> None:
     """Writes a sealed labeler folder in one step, with the responses `given` to what was `asked`: both {text's id: …}."""
-    made = folder.parent / f".{folder.name}.made"
+    made = files.beside(folder)
     published = {request.key: response for identity in asked for request, response in zip(asked[identity], given[identity], strict=True)}
     outside = [
         (identity, " | ".join(answers.tidy(response.get("content")) or str(response.get("finish")) for response in found))

@@ -8,7 +8,6 @@ import email.utils
 import json
 import math
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -53,8 +52,7 @@ def describe(model: LanguageModel, folder: Path) -> str:
 
     Where the server is and how fast it may be asked is no part of it: another address gives the same answers.
     """
-    made = folder.parent / f".{folder.name}.made"
-    shutil.rmtree(made, ignore_errors=True)
+    made = files.beside(folder)
     files.write_json(made / SERVED, {"model": model.model, "parameters": model.parameters})
     files.seal(made)
     files.publish(made, folder)

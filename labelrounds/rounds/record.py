@@ -83,8 +83,8 @@ def read_filled(
 ) -> tuple[list[Annotation], list[str]]:
     """Returns the annotations of a round or a half-filled file, and the places of the rows without a label.
 
-    restore : undoes what a cell needed for a spreadsheet; cut : the end of a text that was shortened for
-    one, whose id is then trusted
+    restore : undoes what a cell of a form needed for a spreadsheet; what people wrote themselves stays as it is: a file without
+    ids, and a cell that is right already. cut : the end of a text that was shortened for a form, whose id is then trusted
     """
     path = Path(path)
     columns = tables.columns(path)
@@ -94,23 +94,27 @@ def read_filled(
     annotations: list[Annotation] = []
     unfilled: list[str] = []
     seen: dict[tuple[str, str], Annotation] = {}
-    unknown: list[str] = []
+    unknown: list[UserError] = []
+    unmarked = restore if "id" in columns else str
+    marked = task.labels if label_column is None else (label_column,)
     for row in tables.rows(path):
-        cells = {name: restore(cell).strip() for name, cell in row.cells.items()}
+        cells = {name: (restore if name in marked else unmarked)(cell).strip() for name, cell in row.cells.items()}
         if not any(cells.values()):
             continue
-        text = restore(row.cells.get("text", ""))
+        text = row.cells.get("text", "")
+        text = text if text and text_id(text) == cells.get("id") else unmarked(text)
         identity, text = _identity(cells.get("id", ""), "" if cut and cut.search(text) else text, row.where)
         # A line of JSON may lack a key that the first line has.
-        given = [cells.get(name, "") for name in (task.labels if label_column is None else [label_column])]
+        given = [cells.get(name, "") for name in marked]
         empty = not any(given)
         if empty:
             unfilled.append(row.where)
             continue
         try:
-            labels = _one_hot(given, task, row.where) if label_column is None else task.parse(given[0], row.where)
+            typed = row.cells.get(label_column, "").strip() if label_column else ""
+            labels = _one_hot(given, task, row.where) if label_column is None else task.parse(typed if typed in task.index else given[0], row.where)
         except UserError as error:
-            unknown.append(error.message)
+            unknown.append(error)
             continue
         source = cells.get("source", "") or "human"
         source = source.lower() if source.lower() in (OPINION, CORRECTION, ADJUDICATED) else source

@@ -5,6 +5,9 @@ import errno
 import io
 import os
 import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,10 +108,34 @@ def test_a_published_folder_replaces_the_old_one_as_a_whole(tmp_path: Path) -> N
 
 
 def test_what_a_killed_publication_left_behind_is_cleared_by_the_next(tmp_path: Path) -> None:
-    (tmp_path / ".out.old").mkdir()
-    (tmp_path / "made").mkdir()
-    files.publish(tmp_path / "made", tmp_path / "out")
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True).stdout.strip()
+    mine, theirs = files.beside(tmp_path / "deep/out", "old"), files.beside(tmp_path / "out", "tmp")
+    mine.mkdir(parents=True)
+    left = [Path(str(path).replace(f".{os.getpid()}-", f".{gone}-")) for path in (mine, theirs)]
+    left[0].mkdir()
+    left[1].write_text("half", encoding="utf-8")
+    elsewhere = tmp_path / f".out.{gone}-00000000.ab12cd34.tmp"
+    elsewhere.write_text("another machine's", encoding="utf-8")
+    (tmp_path / ".own.tmp").write_text("a person's", encoding="utf-8")
+    assert files.sweep(tmp_path, depth=2) == [left[1], left[0]]
+    assert not any(path.exists() for path in left) and mine.exists() and elsewhere.exists()
+    assert names(tmp_path) == [elsewhere.name, ".own.tmp", "deep"]
+
+
+def test_two_publications_at_once_leave_one_whole_folder(tmp_path: Path) -> None:
+    def publish(number: int) -> None:
+        for turn in range(20):
+            made = files.beside(tmp_path / "out")
+            made.mkdir()
+            for name in "ab":
+                (made / name).write_text(f"{number} {turn}", encoding="utf-8")
+            files.publish(made, tmp_path / "out")
+
+    with ThreadPoolExecutor(4) as workers:
+        for done in [workers.submit(publish, number) for number in range(4)]:
+            done.result()
     assert names(tmp_path) == ["out"]
+    assert (tmp_path / "out/a").read_text() == (tmp_path / "out/b").read_text()
 
 
 def test_a_folder_digest_sees_names_and_contents_and_no_order(tmp_path: Path) -> None:

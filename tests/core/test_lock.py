@@ -116,7 +116,8 @@ def test_a_command_may_call_another_one() -> None:
         pass
 
 
-def test_threads_of_one_process_wait_for_each_other_too() -> None:
+def test_threads_of_one_process_wait_for_each_other_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 60)
     inside: list[int] = []
     most: list[int] = []
 

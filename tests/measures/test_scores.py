@@ -81,7 +81,11 @@ def test_every_model_is_averaged_over_the_same_labels(sets: list[tuple[tuple[int
     assert [value is None for value in one.values()] == [value is None for value in two.values()]
     more = Task("multi-label", (*LABELS, "new"))
     wider = [np.hstack([rows, np.full((len(gold), 1), said)]) for rows, said in ((gold, 0), (predicted, 0), (predicted, 1))]
-    assert summary(wider[0], wider[1], more)["f1_macro"] == summary(wider[0], wider[2], more)["f1_macro"] == summary(gold, predicted, SEVERAL)["f1_macro"]
+    assert (
+        summary(wider[0], wider[1], more)["f1_macro"]
+        == summary(wider[0], wider[2], more)["f1_macro"]
+        == summary(gold, predicted, SEVERAL)["f1_macro"]
+    )
 
 
 def test_where_no_label_applies_to_any_text_there_is_no_f1_to_gain() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from labelrounds.core import task
 from labelrounds.pool.identity import text_id
 from tests.small import LABELS, SmallProject, project, sentences
 
@@ -244,3 +245,11 @@ def test_a_broken_earlier_round_is_named_before_anything_is_written(here: SmallP
 def test_labels_in_jsonl_are_imported_too(here: SmallProject) -> None:
     here.write("a.jsonl", f'{{"text": "{POOL[0]}", "label": "good"}}\n{{"text": "{POOL[1]}"}}\n')
     assert "1 rows have no label yet" in here.command("import", "a.jsonl")
+
+
+def test_the_nearest_label_is_looked_for_once_however_many_rows_are_wrong(here: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    sought: list[str] = []
+    monkeypatch.setattr(task, "did_you_mean", lambda word, known: sought.append(word) or "")
+    here.table("a.csv", ["text", "label"], ([text, f"gooood {number}"] for number, text in enumerate(POOL)))
+    assert f"{len(POOL)} rows of this kind in all" in here.wrong("import", "a.csv")
+    assert len(sought) <= 5

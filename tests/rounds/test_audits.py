@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from pathlib import Path
 
 import click.testing
@@ -92,6 +93,32 @@ def test_a_form_that_cannot_be_written_leaves_no_trace(here: SmallProject) -> No
     here.write("check.csv", "somebody's")
     assert "check.csv is there already" in here.wrong("audit", "10", "check.csv")
     assert "nothing is labelled automatically yet" in project(here.folder / "other").wrong("audit", "10", "a.csv")
+
+
+def test_an_audit_killed_between_its_two_writes_has_drawn_nothing_and_goes_on_when_typed_again(
+    here: SmallProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(here)
+    write_csv = files.write_csv
+
+    def killed(path, *arguments, **options):
+        if Path(path).parent == paths.DRAWN:
+            os._exit(9)
+        return write_csv(path, *arguments, **options)
+
+    monkeypatch.setattr(files, "write_csv", killed)
+    if (child := os.fork()) == 0:
+        here.command("audit", "10", "check.csv")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    monkeypatch.undo()
+    assert (here.folder / "check.csv").is_file() and not list((here.folder / paths.DRAWN).glob("*.csv"))
+    form = here.read("check.csv")
+    here.write("check.csv", form.replace(",,", ",good,", 1))
+    assert "check.csv is there already" in here.wrong("audit", "10", "check.csv"), "somebody has typed into it"
+    here.write("check.csv", form)
+    here.command("audit", "10", "check.csv")
+    assert here.read("check.csv") == form
+    assert {row["id"] for row in here.rows("data/audits/drawn/01.csv")} == {row["id"].lstrip("'") for row in here.rows("check.csv")}
 
 
 def test_a_checked_form_goes_to_the_audits_and_never_to_the_rounds(here: SmallProject) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from labelrounds.core import files, tables
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.pool.identity import fold, near_duplicate_key, text_id
@@ -224,3 +225,28 @@ def test_a_form_that_somebody_else_made_meanwhile_stays(tmp_path: Path, monkeypa
     with pytest.raises(UserError, match="is there already and may hold what somebody typed"):
         queue.write_form(tmp_path / "a.csv", [asked("one")], TASK)
     assert (tmp_path / "a.csv").read_text(encoding="utf-8") == "theirs"
+
+
+def test_an_apostrophe_that_a_person_wrote_stays(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    for written in ("'-) he said", "'@you, not me", "say;'=hello", "'42"):
+        files.write_csv(path, ["text", "label"], [[written, "good"]])
+        assert record.read_filled(path, TASK, restore=queue.restored)[0][0].text == written
+        files.write_csv(path, ["id", "text", "label"], [[text_id(written), written, "good"]])
+        assert record.read_filled(path, TASK, restore=queue.restored)[0][0].text == written, "its id says so"
+        files.write_csv(path, ["id", "text", "label"], [[text_id(written), literal(written), "good"]])
+        assert record.read_filled(path, TASK, restore=queue.restored)[0][0].text == written, "and of a form"
+
+
+@pytest.mark.parametrize("text", ["a;=1+2", 'a;"=cmd()', "a;\t@SUM(1)", "a; +a", "a\t=b", "a;==", "a;;-2"])
+def test_no_cell_begins_with_a_formula_where_a_spreadsheet_cuts_at_another_sign(text: str) -> None:
+    """Many languages' spreadsheets separate cells by `;`, whatever the file does."""
+    for mark in ";\t":
+        assert not any(part.strip(' "').startswith(("=", "+", "-", "@")) for part in harmless(text).split(mark))
+    assert restored(harmless(text)) == restored(literal(text)) == text
+    assert harmless("well ;-) a;b; c") == "well ;-) a;b; c"
+
+
+def test_a_columns_name_is_no_formula_either(tmp_path: Path) -> None:
+    queue.write_form(tmp_path / "form.csv", [Asked("0" * 16, "a", "", "", {'=HYPERLINK("x")': "1"})], TASK)
+    assert tables.columns(tmp_path / "form.csv")[-1] == '\'=HYPERLINK("x")'
