@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,27 @@ class Browser:
         os.close(ours_in)
         self.out, self.inside = os.fdopen(theirs_in, "wb", buffering=0), os.fdopen(theirs_out, "rb")
         self.count, self.rest, self.session = 0, b"", None
+        self.persons: dict[str, str] = {}  # {who: their tab}
         self.events: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._tab()
+
+    def _tab(self, **where: str) -> None:
+        """Opens a tab and turns to it."""
+        self.session = None
+        target = self.call("Target.createTarget", url="about:blank", **where)["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable")
+
+    def turn_to(self, person: str) -> None:
+        """Turns to somebody's own browser, with cookies of their own; the first time it is opened."""
+        if person not in self.persons:
+            self.session = None
+            self._tab(browserContextId=self.call("Target.createBrowserContext")["browserContextId"])
+            self.persons[person] = self.session or ""
+        self.session = self.persons[person]
 
     def __enter__(self) -> "Browser":
         return self
@@ -83,21 +98,50 @@ class Browser:
 
     def look(self, path: Path, wide: int, scheme: str = "light", high: int = 844, media: str = "") -> None:
         """Opens a file as a screen of the given width in CSS pixels shows it; scheme : light or dark; media : print, or nothing for the screen."""
+        self.as_screen(wide, scheme, high, media)
+        self.open(path.resolve().as_uri())
+
+    def as_screen(self, wide: int, scheme: str = "light", high: int = 844, media: str = "") -> None:
+        """Shows pages as a screen of this width in CSS pixels does."""
         self.call("Emulation.setDeviceMetricsOverride", width=wide, height=high, deviceScaleFactor=1, mobile=wide < 600)
         self.call("Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def open(self, address: str) -> None:
+        """Opens an address and waits until all of it is there."""
         self.events.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri())
-        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+        self.call("Page.navigate", url=address)
+        while not any(event.get("method") == "Page.loadEventFired" and event.get("sessionId") == self.session for event in self.events):
             self._next()
+
+    def press(self, *keys: str) -> None:
+        """Presses keys one after the other: a character, or Enter or Escape."""
+        for key in keys:
+            code = f"Key{key.upper()}" if key.isalpha() and len(key) == 1 else f"Digit{key}" if key.isdigit() else key if len(key) > 1 else ""
+            typed = {"Enter": "\r", "Escape": ""}.get(key, key)
+            virtual = {"Enter": 13, "Escape": 27}.get(key, ord(key.upper()) if len(key) == 1 else 0)
+            down = {"text": typed} if typed else {}
+            self.call("Input.dispatchKeyEvent", type="keyDown" if typed else "rawKeyDown", key=key, code=code, windowsVirtualKeyCode=virtual, **down)
+            self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=code, windowsVirtualKeyCode=virtual)
+
+    def wait(self, expression: str, seconds: float = 20) -> Any:
+        """Returns the value of a JavaScript expression once it is true; what a page that is still loading lacks is not true."""
+        end = time.monotonic() + seconds
+        while not (value := self.ask(f"(() => {{ try {{ return {expression} }} catch {{ return null }} }})()")):
+            assert time.monotonic() < end, f"{expression} was never true; the page says:\n{self.ask('document.body?.innerText')}"
+            time.sleep(0.01)
+        return value
 
     def ask(self, expression: str) -> Any:
         """Returns the value of a JavaScript expression in the page."""
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
-    def shoot(self, path: Path) -> None:
-        """Saves a picture of the whole page."""
+    def shoot(self, path: Path, whole: bool = True) -> None:
+        """Saves a picture of the page. whole : also of what a screen would have to scroll to"""
+        if not whole:
+            path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
+            return
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"]))

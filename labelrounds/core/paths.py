@@ -6,8 +6,10 @@ from pathlib import Path
 ROUNDS = Path("data/rounds")
 AUDITS = Path("data/audits")
 DRAWN = AUDITS / "drawn"
+SKIPS = Path("data/skips")
 SNAPSHOTS = Path("data/snapshots")
 METRICS = Path("metrics")
+GUIDELINE = Path("guideline.md")
 
 # Made by stages, kept by DVC.
 SPLIT = Path("data/split")
@@ -28,6 +30,7 @@ VANILLA, ADAPTED = BASE_MODELS / "vanilla", BASE_MODELS / "adapted"
 LANGUAGE_MODELS = Path("models/language")
 LABELERS = Path("models/labeler")
 
-# Kept by neither: work in progress, and what language models answered.
+# Kept by neither: work in progress, what people said that is in no round yet, and what language models answered.
 SCRATCH = Path("scratch")
+INBOX = Path("data/inbox")
 RESPONSES = Path("data/responses/kept.sqlite")

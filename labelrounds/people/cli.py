@@ -91,7 +91,7 @@ def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) ->
     from dataclasses import replace
 
     from labelrounds.core import params
-    from labelrounds.rounds import audits, queue, record, sampling
+    from labelrounds.rounds import queue, record, sampling
 
     settings = params.load()
     task = settings.labelled_task()
@@ -109,15 +109,11 @@ def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) ->
         click.echo(f"{len(asked)} of {total} texts whose label looks wrong wait in {at(file)}. Your answer will be their label, the same or another.")
         show_how_to_label(file, settings)
         return
-    waiting = queue.read()
-    done = {annotation.id for annotation in record.read_all(task)} | set(audits.drawn(task))
-    asked = [entry for entry in waiting if entry.id not in done]
-    if not asked:
-        raise UserError(f"all {len(waiting)} texts of the queue are labelled. Run `dvc repro` for the next queue.")
+    asked, total = sampling.draw_queue(task)
     if no_suggestions:
         asked = [replace(entry, suggestion="", confidence="") for entry in asked]
     queue.write_form(file, asked, task)
-    skipped = f" ({len(waiting) - len(asked)} more of the queue are labelled already)" if len(asked) < len(waiting) else ""
+    skipped = f" ({total - len(asked)} more of the queue are labelled already)" if len(asked) < total else ""
     click.echo(f"{len(asked)} texts{skipped} wait in {at(file)}.")
     show_how_to_label(file, settings)
     if not record.round_files():
@@ -193,6 +189,35 @@ def audit(n: int, file: Path) -> None:
     count, size = audits.draw(n, file, settings)
     click.echo(f"{count} texts, drawn at random from {size} that are labelled automatically, wait in {at(file)}.")
     show_how_to_label(file, settings)
+
+
+@main.command()
+@click.option("--queue", "source", flag_value="queue", default=True, help="The texts that the model asks for.  [default]")
+@click.option("--round", "form", type=click.Path(path_type=Path), metavar="FILE", help="The rows of a file to fill in that have no label yet.")
+@click.option("--again", type=click.IntRange(1), metavar="N", help="N test texts for second opinions. They change no label.")
+@click.option("--suspects", "source", flag_value="suspects", help="Labels that look wrong, to label again.")
+@click.option("--audit", "checks", type=click.IntRange(1), metavar="N", help="N of the texts that the model labelled alone.")
+@click.option("--settle", "source", flag_value="settle", help="Texts on which people disagree, with what each of them said.")
+@click.option("--blind", is_flag=True, help="Show no suggestions; with --settle, no names.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8642, show_default=True, help="0: any free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="An address of this machine, for others to reach; needs --person.")
+@click.option("--person", "people", multiple=True, metavar="NAME", help="Who may enter, each by a link of their own. Repeat it.")
+@click.option("--new-link", "renewed", multiple=True, metavar="NAME", help="Give somebody another link; the old one ends.")
+@click.option("--known-as", multiple=True, metavar="HOST", help="Another address under which browsers reach the page, such as that of a proxy.")
+@click.option("--no-browser", is_flag=True, help="Do not open a browser.")
+def serve(source: str, form: Path | None, again: int | None, checks: int | None, blind: bool, no_browser: bool, **where: Any) -> None:
+    """Label on a page in the browser, alone or with others.
+
+    Every answer is on disk before the next text shows. `Finish the round` on the page, or `labelrounds import` later,
+    writes the round.
+    """
+    from labelrounds.core import params
+    from labelrounds.people.serve import run
+
+    if sum([form is not None, again is not None, checks is not None, source != "queue"]) > 1:
+        raise click.UsageError("--queue, --round, --again, --suspects, --audit and --settle exclude each other.")
+    settings = params.load()
+    run.serve(run.loader(source, form, again, checks, blind, settings), settings, no_browser=no_browser, **where)
 
 
 @main.command()

@@ -8,6 +8,7 @@ import numpy as np
 
 from labelrounds.core import params, paths, tables
 from labelrounds.core.errors import UserError, at
+from labelrounds.core.task import Task
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
 from labelrounds.rounds import audits, queue, record, vote
@@ -43,6 +44,16 @@ def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], 
         raise UserError(f"every text of {source} is labelled: there is nothing to draw.")
     chosen = [row for _, _, row in sorted(keep, key=lambda entry: -entry[0])]
     return [queue.Asked(row.id, row.text, "", "", queue.own_of(row)) for row in chosen], left
+
+
+def draw_queue(task: Task) -> tuple[list[queue.Asked], int]:
+    """Returns (the texts of the queue that have no label yet, how many texts the queue holds)."""
+    waiting = queue.read()
+    done = {annotation.id for annotation in record.read_all(task)} | set(audits.drawn(task))
+    asked = [entry for entry in waiting if entry.id not in done]
+    if not asked:
+        raise UserError(f"all {len(waiting)} texts of the queue are labelled. Run `dvc repro` for the next queue.")
+    return asked, len(waiting)
 
 
 def draw_again(n: int, settings: params.Params) -> tuple[list[queue.Asked], int]:

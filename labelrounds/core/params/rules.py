@@ -8,12 +8,13 @@ from labelrounds.core.task import MULTI_CLASS, NONE, SEPARATOR
 
 RESERVED = {"split", "adapt", "gate", "audit", "predict", "agreement", "stop", "suspects", "report", "summary", "curve"}  # have files in metrics/
 ENCODERS = ("vanilla", "adapted")  # which the stages `base` and `adapt` make; `bases` names further ones
+PAGE_KEYS = {"u": "undo", "s": "skip", "n": "note", "/": "search", "-": "no label", "?": "the list of keys"}  # of `labelrounds serve`
 Broken = Iterator[tuple[tuple[str | int, ...], str]]
 
 
 def broken(params: Params) -> Broken:
     """Yields (the keys of the place, what is wrong there) for every rule that is broken."""
-    for rule in (labels, shares, names, translators, encoders, language_models, prompts, deploy):
+    for rule in (labels, shares, names, translators, encoders, language_models, prompts, deploy, keys):
         yield from rule(params)
 
 
@@ -96,3 +97,18 @@ def deploy(params: Params) -> Broken:
     if params.deploy not in known:
         hint = did_you_mean(params.deploy, known)
         yield ("deploy",), f'deploy is "{params.deploy}", which is no labeler.{hint} Expected one of: {", ".join(known)}.'
+
+
+def keys(params: Params) -> Broken:
+    given: dict[str, str] = {}
+    for label, key in params.serve.keys.items():
+        place, told = ("serve", "keys", label), f'serve.keys gives "{label}" the key "{key}"'
+        if label not in params.task.labels:
+            yield place, f'serve.keys names "{label}", which is not among task.labels.{did_you_mean(label, params.task.labels)}'
+        elif len(key) != 1 or not key.isprintable() or key.isspace():
+            yield place, f"{told}; expected one character, such as 1 or a. Quote digits, or YAML reads a number."
+        elif key.lower() in PAGE_KEYS:
+            yield place, f"{told}, which the page needs for: {PAGE_KEYS[key.lower()]}. Choose another key."
+        elif key.lower() in given:
+            yield place, f'{told}, which "{given[key.lower()]}" has already. Choose another key.'
+        given.setdefault(key.lower(), label)

@@ -125,6 +125,14 @@ class Report(Section):
     texts: bool
 
 
+class Serve(Section):
+    """keys : {label: the key that gives it}; labels without one get the next free key"""
+
+    keys: dict[str, str] = Field(default_factory=dict)
+    overlap: Share = 0.1
+    shuffle: bool = False
+
+
 class LearningCurve(Section):
     sizes: Numbers
     seeds: Numbers
@@ -187,6 +195,7 @@ class Params(Section):
     suspects: Suspects
     report: Report
     learning_curve: LearningCurve
+    serve: Serve = Field(default_factory=Serve)
     further: dict[Name, Recipe] = Field(default_factory=dict)
     bases: dict[Name, str] = Field(default_factory=dict)
     language_models: dict[Name, LanguageModel] = Field(default_factory=dict)
