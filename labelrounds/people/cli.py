@@ -137,19 +137,26 @@ def show_how_to_label(file: Path, settings: Any) -> None:
 
 
 @main.command("import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--annotator", help="Who labelled, where the file's column `annotator` is empty.")
 @lock.project(paths.ROUNDS, paths.AUDITS, paths.SNAPSHOTS)
 def import_(files: tuple[Path, ...], annotator: str | None) -> None:
     """Check the labels in FILES and write them as the next round, data/rounds/NN.csv.
 
-    The form of an audit (`labelrounds audit`) goes to data/audits/NN.csv instead.
+    The form of an audit (`labelrounds audit`) goes to data/audits/NN.csv instead. Without FILES, what people labelled on
+    the page (`labelrounds serve`) becomes a round.
 
     Rows without a label are left out and counted. Labels that a round holds already are not written twice.
     """
     from labelrounds.core import params
     from labelrounds.people import importing
 
+    if not files:
+        from labelrounds.people.serve import finish
+
+        for line in finish.all_waiting(params.load()):
+            click.echo(line)
+        return
     done = importing.import_labels(files, annotator, params.load())
     if done.known:
         click.echo(f"{done.known} labels are in {at(done.folder)} already and were not written again.")

@@ -9,7 +9,6 @@ from labelrounds.core import params, paths, screen, tables
 from labelrounds.measures import curve
 from labelrounds.rounds import queue
 
-
 COLUMNS = 20  # labels with a column of their own; of more, no terminal shows a table
 
 
@@ -25,11 +24,7 @@ def show_results(settings: params.Params) -> None:
     tested = measured.get(settings.deploy, next(reversed(measured.values())))["test"]
     other = [name for name, found in measured.items() if found["test"].get("fingerprint") != tested.get("fingerprint")]
     labels = settings.task.labels if len(settings.task.labels) <= COLUMNS else ()
-    rows = [
-        result_row(name + (" *" if name == settings.deploy else ""), found, labels)
-        for name, found in measured.items()
-        if name not in other
-    ]
+    rows = [result_row(name + (" *" if name == settings.deploy else ""), found, labels) for name, found in measured.items() if name not in other]
     click.echo(screen.table(["labeler", "labels", "macro-F1", "95 % interval", "micro-F1", "accuracy", *labels], rows))
     click.echo(
         f"\nF1 on {tested['n']} test texts; labels: how many texts it learnt from; * is deployed. Is one better than another? labelrounds compare --against NAME"

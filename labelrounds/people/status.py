@@ -37,6 +37,20 @@ def show(settings: params.Params) -> None:
     click.echo(screen.frame(per_person) + "\n")
     if verdict.tied:
         click.echo(f"{len(verdict.tied)} texts are tied and train nothing until a later round settles them (metrics/split.csv lists them).")
+    show_skips()
     known = set(labels["id"])
     waiting = [entry for entry in queue.read() if entry.id not in known] if paths.QUEUE.is_file() else []
     click.echo(f"Next: {f'labelrounds next FILE.csv ({len(waiting)} texts wait in the queue)' if waiting else 'dvc repro'}")
+
+
+def show_skips() -> None:
+    """Prints how many texts people skipped on the page, by reason, and what they labelled there that is in no round yet."""
+    from collections import Counter
+
+    from labelrounds.people.serve import finish
+
+    reasons = Counter(finish.skip_reasons())
+    if reasons:
+        click.echo(f"{sum(reasons.values())} texts were skipped: {', '.join(f'{count} {reason}' for reason, count in reasons.most_common())}.")
+    if journals := finish.waiting():
+        click.echo(f"Labels of the page wait in {', '.join(str(path) for path in journals)}. Bring them in: labelrounds import")

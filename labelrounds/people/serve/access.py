@@ -32,7 +32,10 @@ class Doors:
         known = _read(path)
         self.secret: str = known.get("secret") or secrets.token_hex(32)
         self.people: dict[str, str] = known.get("people", {})  # {name: SHA-256 of the token in the link}
-        if "secret" not in known:
+
+    def open_up(self) -> None:
+        """Keeps the key, so that cookies hold after a restart."""
+        if not self.path.is_file():
             self._write()
 
     def invite(self, name: str, anew: bool = False) -> str | None:

@@ -117,7 +117,7 @@ def make(room: Room, hosts: set[str], cookie: str, title: str) -> Guard:
             guideline=room.guideline,
             examples=room.examples,
             outcome=room.outcome,
-            message=request.query_params.get("said", "") if request.query_params.get("said", "") in SAID else "",
+            message=SAID.get(request.query_params.get("said", ""), ""),
         )
 
     async def enter(request: Request) -> Response:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from labelrounds.core import files, params, paths, tables
+from labelrounds.core import files, lock, params, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.people import importing
 from labelrounds.people.serve import journal
@@ -28,22 +28,23 @@ class Finished:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Holds the inbox, which one process may write at a time; a UserError where another one does."""
-    paths.INBOX.mkdir(parents=True, exist_ok=True)
-    lock, owner = FileLock(paths.INBOX / "lock"), paths.INBOX / "process"
+def alone() -> Iterator[Path]:
+    """Holds the inbox, which one process may write at a time, and yields where its address may stand; a UserError where another one does."""
+    room = paths.SCRATCH / "serve"
+    room.mkdir(parents=True, exist_ok=True)
+    held, owner = FileLock(room / "lock"), room / "address"
     try:
-        lock.acquire(timeout=0)
+        held.acquire(timeout=0)
     except Timeout:
         at_work = owner.read_text(encoding="utf-8").strip() if owner.is_file() else ""
         raise UserError(
             f"`labelrounds serve` runs in this project already{f' ({at_work})' if at_work else ''}. Use its page, press Finish round there, or end it."
         ) from None
     try:
-        yield
+        yield owner
     finally:
         owner.unlink(missing_ok=True)
-        lock.release()
+        held.release()
 
 
 def waiting() -> list[Path]:
@@ -62,6 +63,16 @@ def standing(events: Iterable[Event]) -> list[Event]:
     return list(found.values())
 
 
+def all_waiting(settings: params.Params) -> list[str]:
+    """Writes a round from each journal and returns what became of them, in words; none there is a UserError."""
+    with alone():
+        journals = waiting()
+        if not journals:
+            raise UserError(f"nobody has labelled anything on the page: {at(paths.INBOX)} holds no labels. Name the files to import.")
+        return [line for path in journals for line in sentences(finish(path, settings), settings)]
+
+
+@lock.project(paths.ROUNDS, paths.AUDITS, paths.SNAPSHOTS)
 def finish(path: Path, settings: params.Params) -> Finished:
     """Writes the labels of a journal as the next round, its skips to data/skips, and puts it aside.
 

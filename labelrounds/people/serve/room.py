@@ -19,9 +19,9 @@ AHEAD = 2  # texts that a page holds: the one shown and the next
 
 
 class Room:
-    """What the routes share. load : finds what is asked, again after each round"""
+    """What the routes share. load : finds what is asked, again after each round; first : what it found already"""
 
-    def __init__(self, load: Callable[[], Work], doors: Doors, settings: params.Params) -> None:
+    def __init__(self, load: Callable[[], Work], doors: Doors, settings: params.Params, first: Work | None = None) -> None:
         self.load, self.doors, self.settings = load, doors, settings
         self.task = settings.labelled_task()
         self.keys = keys.of_labels(settings)
@@ -29,7 +29,7 @@ class Room:
         self.outcome: list[str] = []  # what became of the last round
         self._guideline = (-1.0, guideline.Guideline("", ""))
         self.work: Work | None = None
-        self._open(load())
+        self._open(first or load())
 
     def _open(self, work: Work) -> None:
         book = journal.Journal(paths.INBOX / f"{work.name}{journal.SUFFIX}")
@@ -62,9 +62,9 @@ class Room:
         path = self.desk.journal.path
         try:
             self.outcome = finish.sentences(finish.finish(path, self.settings), self.settings)
-        except UserError as error:
-            self.outcome = ["No round was written. Every label is kept.", error.message]
-            self._open(self.work)
+        except (UserError, OSError) as error:
+            self.outcome = ["No round was written. Every label is kept.", getattr(error, "message", str(error))]
+            self.desk = Desk(self.work, journal.Journal(path), self.settings)
             return
         try:
             self._open(self.load())

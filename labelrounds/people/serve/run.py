@@ -54,13 +54,15 @@ def serve(
         from labelrounds.people.serve.room import Room
     except ImportError:
         raise UserError('the labelling page needs starlette, uvicorn and markdown-it-py. Type: pip install "labelrounds[serve]"') from None
-    with finish.alone():
+    first = load()
+    with finish.alone() as address:
         doors = access.Doors(paths.INBOX / "people.json", open=not names)
-        room = Room(load, doors, settings)
+        room = Room(load, doors, settings, first)
+        doors.open_up()
         listening = _listen(host, port)
         port = listening.getsockname()[1]
         shown = f"http://{f'[{host}]' if ':' in host else socket.gethostname() if host == '0.0.0.0' else host}:{port}/"
-        (paths.INBOX / "process").write_text(f"{shown}\n", encoding="utf-8")
+        address.write_text(f"{shown}\n", encoding="utf-8")
         assert room.work is not None
         click.echo(f"{len(room.work.items)} texts of {room.work.title} wait at {shown}")
         links = _say_who_may_enter(doors, names, {_name(name) for name in renewed}, shown)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labelrounds.core import params, paths, tables
+from labelrounds.core import lock, params, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
@@ -136,7 +136,8 @@ def of_audit(n: int, settings: params.Params) -> Work:
             form.replace(paths.INBOX / "done" / form.name)
     form = paths.INBOX / f"audit-{record.next_path(paths.DRAWN).stem}.csv"
     form.parent.mkdir(parents=True, exist_ok=True)
-    audits.draw(n, form, settings)
+    with lock.project(paths.DRAWN):
+        audits.draw(n, form, settings)
     return of_file(form, settings, blind=True)
 
 
