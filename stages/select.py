@@ -30,9 +30,9 @@ def main() -> None:
         uncertainty, free = read_uncertainty(strategy, task)
         ordered = free[strategy.order(uncertainty[free], settings.seed)]
         if strategy.spread is None:
-            chosen = candidates.distinct(ordered, select.size, settings.data, task)
+            chosen = candidates.distinct(ordered, select.size, settings.data, task, settings.split.near_duplicates)
         else:
-            found = candidates.distinct(ordered, max(select.candidates, select.size), settings.data, task)
+            found = candidates.distinct(ordered, max(select.candidates, select.size), settings.data, task, settings.split.near_duplicates)
             chosen = [found[number] for number in strategy.spread(embedded(found, settings), select.size, settings.seed)]
         queue.write(asked(chosen, task), (uncertainty[number] for number, _ in chosen))
     some = "" if len(chosen) == select.size else f" (of {select.size} asked for: no more are left)"

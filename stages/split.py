@@ -11,7 +11,7 @@ from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import reading
 from labelrounds.core.task import Task
-from labelrounds.rounds import holdout, record, split, vote
+from labelrounds.rounds import holdout, record, split, test_set, vote
 
 CASES = ["id", "case", "round", "detail"]
 BEFORE_LABELS = (
@@ -31,6 +31,8 @@ def main() -> None:
         for warning in split.warnings(made, task) if annotations else ():
             click.echo(warning)
         cases = split.cases(made, task)
+        for warning in test_set.lost([identity for identity, _ in made.members["test"]], made.verdict.labels.keys()):
+            click.echo(warning)
         fingerprint = write_split(made, task)
         files.write_json(paths.METRICS / "split.json", split.summary(made, annotations, cases, fingerprint, task))
         files.write_csv(paths.METRICS / "split.csv", CASES, cases)

@@ -19,24 +19,36 @@ def text_id(text: str) -> str:
 
 
 class _Dropped(dict):
-    """A table for str.translate that drops digits, punctuation, white space and control characters."""
+    """A table for str.translate that drops punctuation, white space and control characters; also digits, if asked."""
+
+    def __init__(self, categories: str) -> None:
+        self._categories = categories
 
     def __missing__(self, code: int) -> int | None:
         character = chr(code)
         # Emoji and currency signs (S*) carry meaning and stay; ASCII's own signs count as punctuation.
-        drop = unicodedata.category(character)[0] in "NPZC" or character in string.punctuation
+        drop = unicodedata.category(character)[0] in self._categories or character in string.punctuation
         self[code] = None if drop else code
         return self[code]
 
 
-_DROPPED = _Dropped()
+_ALL_BUT_LETTERS, _ALL_BUT_LETTERS_AND_DIGITS = _Dropped("NPZC"), _Dropped("PZC")
+OFF, LOOSE, STRICT = "off", "loose", "strict"
+A_WORD = 6  # letters: with fewer, the digits are what a text says ("ERR 404", "5 stars")
 
 
-def near_duplicate_key(text: str) -> str:
-    """Returns what is left of `text` without case, digits, punctuation and white space.
+def near_duplicate_key(text: str, rule: str = LOOSE) -> str:
+    """Returns what near-duplicates share: they never stand on two sides of a split, and never both in one queue.
 
-    Two texts with the same key are near-duplicates: they never stand on two sides of a split, and never
-    both in one queue. A text of digits and punctuation alone has the empty key, like every other such text.
+    rule : `split.near_duplicates`. `loose`: the text without case, digits, punctuation and white space; with fewer than
+    six letters the digits count. `strict`: digits always count. `off`: the text, but for white space. What nothing is
+    left of ("!!!", ":)") is its own key, without case.
     """
+    if rule == OFF:
+        return fold(text)
     folded = unicodedata.normalize("NFKC", text).upper().casefold()
-    return unicodedata.normalize("NFKC", folded).translate(_DROPPED)
+    folded = unicodedata.normalize("NFKC", folded)
+    letters = folded.translate(_ALL_BUT_LETTERS) if rule == LOOSE else ""
+    if len(letters) >= A_WORD:
+        return letters
+    return folded.translate(_ALL_BUT_LETTERS_AND_DIGITS) or " ".join(folded.split())

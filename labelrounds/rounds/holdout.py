@@ -1,29 +1,38 @@
 """Decides which texts are validation and test texts (the holdout). A hash of the text's group and a salt decides. Later rounds
 cannot change it.
 
-Only texts of the holdout rounds can be held out. A group is all texts that are connected by near-duplicate keys or by the
-pool's own `group` column. So a later round, whatever it holds, cannot move a text into or out of the validation and test sets.
+Only texts of the holdout rounds can be held out. Each of them is drawn by the values of the pool's own `group` column in its
+rows, or by its near-duplicate key where a row has no group. All texts that are connected by keys or groups stand on one side: on
+that of the test set if any of them is drawn into it, or else on that of validation if any is. So neither a later round nor a row
+that comes to the pool can take a text out of the test set, however it ties groups together.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from labelrounds.core import params
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
 
 SIDES = ("train", "valid", "test")
 Node = str
+KEY, GROUP = "key:", "group:"
 
 
 def key_node(key: str) -> Node:
     """Returns the node of a near-duplicate key (a short digest: keys can be as long as texts)."""
-    return "key:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    return KEY + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def text_node(text: str, rule: str) -> Node:
+    """Returns the node of a text's near-duplicate key. rule : `split.near_duplicates`"""
+    return key_node(near_duplicate_key(text, rule))
 
 
 def group_node(group: str) -> Node:
     """Returns the node of a value in the pool's `group` column."""
-    return "group:" + group
+    return GROUP + group
 
 
 class Groups:
@@ -78,33 +87,44 @@ def side(group: str, salt: str, valid: float, test: float) -> str:
     return "test" if draw < test else "valid" if draw < test + valid else "train"
 
 
-def sides(holdout: Mapping[str, Node], groups: Groups, salt: str, valid: float, test: float) -> dict[Node, str]:
-    """Returns {root of a group: its side} for the groups that hold a text of the holdout rounds.
+def most_held_out(found: Iterable[str]) -> str:
+    """Returns `test` if it is among the sides, or else `valid` if that is, or else `train`."""
+    return max(found, key=SIDES.index, default="train")
 
-    `holdout` maps text ids to key nodes. What is hashed is the smallest key among the group's *holdout*
-    texts: texts that join the group later, in the pool or in a round, leave the draw as it was.
+
+def sides(drawn: Mapping[str, Iterable[Node]], groups: Groups, salt: str, valid: float, test: float) -> tuple[dict[Node, str], dict[str, str]]:
+    """Returns ({root of a group: its side} for the groups that hold a text of the holdout rounds, {id: the side it would be on alone}).
+
+    drawn : {id: the nodes by which a text of the holdout rounds is drawn}; alone, a row without a group counts first
     """
-    smallest: dict[Node, Node] = {}
-    for node in holdout.values():
-        root = groups.root(node)
-        smallest[root] = min(smallest.get(root, node), node)
-    return {root: side(node, salt, valid, test) for root, node in smallest.items()}
+    of_group: dict[Node, str] = {}
+    alone: dict[str, str] = {}
+    for identity, nodes in drawn.items():
+        by_node = {node: side(node, salt, valid, test) for node in nodes}
+        keys = [found for node, found in by_node.items() if node.startswith(KEY)]
+        alone[identity] = min(keys or by_node.values(), key=SIDES.index)
+        for node, found in by_node.items():
+            root = groups.root(node)
+            of_group[root] = most_held_out((of_group.get(root, "train"), found))
+    return of_group, alone
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """The drawn sides: of any text, and of any row of the pool."""
+    """The drawn sides: of any text, and of any row of the pool. alone : {id: the side of a holdout round's text if nothing else were}"""
 
     groups: Groups
     side_of_group: Mapping[Node, str]
+    alone: Mapping[str, str]
+    rule: str
 
     def side(self, text: str) -> str:
         """Returns the side of a labelled text."""
-        return self.side_of_group.get(self.groups.root(key_node(near_duplicate_key(text))), "train")
+        return self.side_of_group.get(self.groups.root(text_node(text, self.rule)), "train")
 
     def holds(self, row: reader.PoolText) -> bool:
         """Says whether a pool text is held out, by its own key or by its group."""
-        nodes = [key_node(near_duplicate_key(row.text)), *map(group_node, group_of(row))]
+        nodes = [text_node(row.text, self.rule), *map(group_node, group_of(row))]
         return any(self.side_of_group.get(self.groups.root(node), "train") != "train" for node in nodes)
 
 
@@ -114,17 +134,20 @@ def group_of(row: reader.PoolText) -> list[str]:
     return [value] if value else []
 
 
-def draw(
-    labelled: Iterable[str], holdout: Mapping[str, str], rows: Callable[[], Iterable[reader.PoolText]], salt: str, valid: float, test: float
-) -> Holdout:
+def draw(labelled: Iterable[str], holdout: Mapping[str, str], rows: Callable[[], Iterable[reader.PoolText]], rule: params.Split) -> Holdout:
     """Returns the sides for the labelled texts.
 
     holdout : {id: text} of those that the holdout rounds label; rows : the pool, read anew per call, to follow its groups
     """
+    near = rule.near_duplicates
 
     def links() -> Iterable[tuple[Node, Node]]:
-        return ((key_node(near_duplicate_key(row.text)), group_node(group)) for row in rows() for group in group_of(row))
+        return ((text_node(row.text, near), group_node(group)) for row in rows() for group in group_of(row))
 
-    groups = connect((key_node(near_duplicate_key(text)) for text in labelled), links)
-    drawn = {identity: key_node(near_duplicate_key(text)) for identity, text in holdout.items()}
-    return Holdout(groups, sides(drawn, groups, salt, valid, test))
+    groups = connect((text_node(text, near) for text in labelled), links)
+    drawn: dict[str, set[Node]] = {identity: set() for identity in holdout}
+    for row in rows():
+        if row.id in drawn:
+            drawn[row.id] |= set(map(group_node, group_of(row))) or {text_node(row.text, near)}
+    by = {identity: nodes or {text_node(holdout[identity], near)} for identity, nodes in drawn.items()}
+    return Holdout(groups, *sides(by, groups, rule.salt, rule.valid, rule.test), near)

@@ -15,7 +15,7 @@ from labelrounds.core import files, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
-from labelrounds.pool.identity import near_duplicate_key
+from labelrounds.pool.identity import LOOSE, near_duplicate_key
 
 FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
 INSIDE = re.compile(r"""([;\t][ "]*)('*[=+\-@＝＋－＠][\w(=+\-@])""")  # a formula's first two signs; `;-)` is none
@@ -35,10 +35,10 @@ class Asked:
     own: dict[str, str]
 
 
-def without_near_duplicates(texts: Iterable[tuple[str, str]], taken: set[str]) -> Iterator[tuple[str, str]]:
+def without_near_duplicates(texts: Iterable[tuple[str, str]], taken: set[str], rule: str = LOOSE) -> Iterator[tuple[str, str]]:
     """Yields (id, text) of those that are no near-duplicate of an earlier one or of the keys `taken`, which grow."""
     for identity, text in texts:
-        key = near_duplicate_key(text)
+        key = near_duplicate_key(text, rule)
         if key not in taken:
             taken.add(key)
             yield identity, text

@@ -20,17 +20,20 @@ def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], 
     No two near-duplicates are drawn, and none of a text that is labelled or was audited. The draw depends on the seed and
     the number of rounds, so that the same clone draws the same texts.
     """
-    source, column = settings.data.pool, settings.data.text_column
+    source, column, rule = settings.data.pool, settings.data.text_column, settings.split.near_duplicates
     annotations = record.read_all(settings.labelled_task()) if record.round_files() else []
     audited = set(audits.drawn(settings.labelled_task())) if settings.task.labels else set()
     texts = [row.text for row in reader.find(source, column, {a.id for a in annotations} | audited).values()]
-    labelled = {near_duplicate_key(text) for text in (*texts, *(a.text for a in annotations if a.text is not None))}
+    labelled = {near_duplicate_key(text, rule) for text in (*texts, *(a.text for a in annotations if a.text is not None))}
     randomness = np.random.default_rng([settings.seed, len(record.round_files())])
     # The n smallest of one random number per distinct text: an even draw in one pass and small memory.
     keep: list[tuple[float, int, reader.PoolText]] = []
     seen = set(labelled)
+    asked = {a.id for a in annotations} | audited
+    size = known = 0
     for number, row in enumerate(reader.stream(source, column)):
-        key = near_duplicate_key(row.text)
+        size, known = size + 1, known + (row.id in asked)
+        key = near_duplicate_key(row.text, rule)
         if key in seen:
             continue
         seen.add(key)
@@ -41,7 +44,14 @@ def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], 
             heapq.heapreplace(keep, entry)
     left = len(seen) - len(labelled)
     if not left:
-        raise UserError(f"every text of {source} is labelled: there is nothing to draw.")
+        raise UserError(
+            f"nothing is left to draw: of the {size} texts of {source}, {known} are labelled or audited"
+            + (
+                f", and {size - known} are near-duplicates of these (split.near_duplicates is {rule}: `strict` or `off` finds fewer)."
+                if size > known
+                else "."
+            )
+        )
     chosen = [row for _, _, row in sorted(keep, key=lambda entry: -entry[0])]
     return [queue.Asked(row.id, row.text, "", "", queue.own_of(row)) for row in chosen], left
 

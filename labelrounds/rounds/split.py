@@ -15,7 +15,7 @@ from labelrounds.core.task import Task
 from labelrounds.pool import reader
 from labelrounds.rounds import holdout, record, vote
 
-NEAR, NOT_IN_POOL = "near a held-out text", "not in the pool"
+NEAR, TIED, NOT_IN_POOL = "near a held-out text", "tied to a held-out text", "not in the pool"
 Case = tuple[str, str, str, str]  # a text's id, what had to be decided, the round, more about it
 
 
@@ -25,6 +25,7 @@ class Split:
 
     verdict : what people say of each text; texts : {id: text}; sides : {id: its side}
     members : {side: [(id, what people say)]}, by id; near : ids near a held-out text, which nobody may train on
+    moved : {id: the side that a holdout round's text was drawn to} of those that are tied to a text drawn to another side
     pool_size : texts of the pool; in_pool : ids of the labelled ones among them; heldout : ids of those that are held out
     """
 
@@ -33,6 +34,7 @@ class Split:
     sides: dict[str, str]
     members: dict[str, list[tuple[str, vote.Settled]]]
     near: list[str]
+    moved: dict[str, str]
     pool_size: int
     in_pool: set[str]
     heldout: set[str]
@@ -64,14 +66,13 @@ def draw(annotations: Sequence[record.Annotation], task: Task, rule: params.Spli
         texts.values(),
         {identity: texts[identity] for identity in first.labels},
         lambda: reader.stream(data.pool, data.text_column) if grouped else (),
-        rule.salt,
-        rule.valid,
-        rule.test,
+        rule,
     )
     sides = {identity: held.side(text) for identity, text in texts.items()}
     members, near = assign(sides, first, verdict)
     in_pool, heldout = read_heldout(data, texts, held)
-    return Split(verdict, texts, sides, members, near, pool_size, in_pool, heldout)
+    moved = {identity: side for identity, side in held.alone.items() if side != sides[identity]}
+    return Split(verdict, texts, sides, members, near, moved, pool_size, in_pool, heldout)
 
 
 def read_texts(annotations: Sequence[record.Annotation], data: params.Data) -> tuple[dict[str, str], int, bool]:
@@ -130,7 +131,12 @@ def read_heldout(data: params.Data, texts: dict[str, str], held: holdout.Holdout
 
 
 def warnings(made: Split, task: Task) -> Iterator[str]:
-    """Yields a warning for labels with a single example, and for each side that lacks some labels; an empty side is a UserError."""
+    """Yields a warning for labels with a single example, for texts that moved, and for each side that lacks some labels; an empty side is a UserError."""
+    if made.moved:
+        yield (
+            f"Warning: {len(made.moved)} labelled texts are held out because their `group`, or a copy in another group, ties them to a held-out "
+            "text; metrics/split.csv lists them."
+        )
     examples = Counter(label for settled in made.verdict.labels.values() for label in settled.labels)
     if alone := [label for label in task.labels if examples[label] == 1]:
         yield (
@@ -139,9 +145,10 @@ def warnings(made: Split, task: Task) -> Iterator[str]:
         )
     for name, rows in made.members.items():
         if not rows:
+            tied = f" The column `group` ties {len(made.moved)} texts to other sides: is it one document or customer per value?" if made.moved else ""
             raise UserError(
                 f"no labelled text falls into {name}. Label more texts in the holdout rounds (some hundred is good), "
-                "or change split.valid, split.test or split.salt in params.yaml."
+                f"or change split.valid, split.test or split.salt in params.yaml.{tied}"
             )
         present = {label for _, settled in rows for label in settled.labels}
         lacking = [label for label in task.labels if label not in present]
@@ -162,8 +169,9 @@ def cases(made: Split, task: Task) -> list[Case]:
         (identity, "tie: not trained on", name, " | ".join(task.spell(labels) for labels in votes))
         for identity, (name, votes) in sorted(verdict.tied.items())
     ]
+    moved = [(identity, f"{TIED}: moved", "", f"{own} -> {made.sides[identity]}") for identity, own in sorted(made.moved.items())]
     near = [(identity, f"{NEAR}: not trained on", deciding_round(verdict, identity), made.sides[identity]) for identity in made.near]
-    return [*relabelled, *tied, *near, *((identity, NOT_IN_POOL, "", "") for identity in sorted(set(made.texts) - made.in_pool))]
+    return [*relabelled, *tied, *moved, *near, *((identity, NOT_IN_POOL, "", "") for identity in sorted(set(made.texts) - made.in_pool))]
 
 
 def deciding_round(verdict: vote.Verdict, identity: str) -> str:
@@ -188,6 +196,7 @@ def summary(made: Split, annotations: Sequence[record.Annotation], decided: Sequ
         "relabelled": counted["relabelled"],
         "ties": counted["tie"],
         "near_heldout": counted[NEAR],
+        "moved": counted[TIED],
         "not_in_pool": counted[NOT_IN_POOL],
         "labels": {label: {name: by_label[name][label] for name in made.members} for label in task.labels},
         "rounds": {name: {"annotations": n, **{side: by_round[side][name] for side in made.members}} for name, n in given.items()},

@@ -25,7 +25,7 @@ from labelrounds.measures import scores
 from labelrounds.models import runtime
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.rounds import queue, record, sampling
-from stages import adapt, finetune, predict, select, split
+from stages import adapt, corpus, finetune, predict, select, split
 
 COLUMNS = ["labels", "strategy", "seed", "f1_micro", "f1_macro"]
 RANDOM = "random"
@@ -127,6 +127,7 @@ def adapted(place, base, encoder, task, texts, further, measured):
         with contextlib.chdir(place):
             with files.atomic(paths.HELDOUT) as file:
                 file.write("")
+            run(corpus)
             run(adapt)
     return made
 

@@ -3,10 +3,11 @@
 import hashlib
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds.pool.identity import ID_PATTERN, fold, near_duplicate_key, text_id
+from labelrounds.pool.identity import A_WORD, ID_PATTERN, LOOSE, OFF, STRICT, fold, near_duplicate_key, text_id
 from tests.small import PROPERTY
 
 BLANKS = st.text(" \t\n\r\u00a0\u2003\u3000", min_size=1, max_size=3)
@@ -52,9 +53,15 @@ def test_folding_twice_changes_nothing(text: str) -> None:
 
 
 @PROPERTY
-@given(st.text())
-def test_one_id_means_one_near_duplicate_key(text: str) -> None:
-    assert near_duplicate_key(fold(text)) == near_duplicate_key(text)
+@given(st.text(), st.sampled_from([OFF, LOOSE, STRICT]))
+def test_one_id_means_one_near_duplicate_key(text: str, rule: str) -> None:
+    assert near_duplicate_key(fold(text), rule) == near_duplicate_key(text, rule)
+
+
+@PROPERTY
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_only_empty_texts_have_an_empty_key(one: str, other: str) -> None:
+    assert bool(near_duplicate_key(one)) == bool(fold(one)) or not fold(unicodedata.normalize("NFKC", one))
 
 
 @PROPERTY
@@ -64,10 +71,18 @@ def test_the_near_duplicate_key_does_not_see_case(text: str) -> None:
 
 
 @PROPERTY
-@given(LETTERS, st.data())
+@given(LETTERS.filter(lambda text: len(text) >= A_WORD), st.data())
 def test_the_near_duplicate_key_does_not_see_digits_and_punctuation(text: str, data: st.DataObject) -> None:
     sprinkled = "".join(character + data.draw(st.text(DROPPED, max_size=2)) for character in text)
     assert near_duplicate_key(sprinkled) == near_duplicate_key(text)
+    assert text_id(sprinkled) == text_id(text) or near_duplicate_key(sprinkled, OFF) != near_duplicate_key(text, OFF)
+
+
+@PROPERTY
+@given(LETTERS.filter(bool), st.data())
+def test_strictly_digits_count_and_punctuation_does_not(text: str, data: st.DataObject) -> None:
+    sprinkled = "".join(character + data.draw(st.text("!?. -,", max_size=2)) for character in text)
+    assert near_duplicate_key(sprinkled, STRICT) == near_duplicate_key(text, STRICT) != near_duplicate_key(f"{text}7", STRICT)
 
 
 @PROPERTY
@@ -82,8 +97,29 @@ def test_texts_that_differ_in_their_emoji_alone_are_no_near_duplicates() -> None
 
 
 def test_full_width_letters_are_near_duplicates_of_plain_ones() -> None:
-    assert near_duplicate_key("ＨＥＬＬＯ １") == near_duplicate_key("hello")
+    assert near_duplicate_key("ＨＥＬＬＯ， ＹＯＵ １") == near_duplicate_key("hello you")
 
 
-def test_texts_of_digits_and_punctuation_alone_share_the_empty_key() -> None:
-    assert near_duplicate_key("12:30!") == near_duplicate_key("???") == ""
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ERR 404", "ERR 500"),
+        ("12:30", "12:45"),
+        ("+49 170 1234", "+49 170 4321"),
+        ("E-4711-B", "E-4712-B"),
+        ("5 stars", "1 star"),
+        (":)", ":("),
+        ("!", "?"),
+    ],
+)
+def test_codes_numbers_and_signs_are_no_near_duplicates_of_each_other(one: str, other: str) -> None:
+    assert near_duplicate_key(one) != near_duplicate_key(other)
+    assert near_duplicate_key(one) == near_duplicate_key(f" {one.lower()}  ")
+
+
+def test_each_rule_has_its_own_near_duplicates() -> None:
+    texts = ["Order 66 has arrived", "order 67 has arrived!", "ORDER 66 has arrived."]
+    found = {rule: [near_duplicate_key(text, rule) for text in texts] for rule in (OFF, LOOSE, STRICT)}
+    assert len(set(found[LOOSE])) == 1
+    assert found[STRICT][0] == found[STRICT][2] != found[STRICT][1]
+    assert len(set(found[OFF])) == 3

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds.rounds.holdout import Groups, connect, group_node, key_node, side, sides
+from labelrounds.rounds.holdout import SIDES, Groups, connect, group_node, key_node, side, sides
 from tests.small import PROPERTY
 
 SHARES = st.tuples(st.floats(0, 0.49), st.floats(0, 0.49))
+Links = list[tuple[str, str]]
 LINKS = st.lists(st.tuples(st.sampled_from("abcdefgh").map(key_node), st.sampled_from("1234").map(group_node)), max_size=12)
 
 
@@ -84,14 +85,31 @@ def test_texts_labelled_later_do_not_join_or_part_what_is_held_out(links: list[t
 
 
 @PROPERTY
-@given(LINKS, SHARES)
-def test_all_of_a_group_is_on_one_side_whatever_joins_it_later(links: list[tuple[str, str]], shares: tuple[float, float]) -> None:
-    holdout = {name: key_node(name) for name in "abc"}
-    before = connect(holdout.values(), lambda: links)
-    after = connect([*holdout.values(), key_node("z")], lambda: [*links, (key_node("z"), group_node("1")), (key_node("a"), group_node("0"))])
-    old = sides(holdout, before, "salt", *shares)
-    new = sides(holdout, after, "salt", *shares)
-    assert {name: old[before.root(node)] for name, node in holdout.items()} == {name: new[after.root(node)] for name, node in holdout.items()}
+@given(LINKS, LINKS, SHARES)
+def test_whatever_rows_come_no_text_leaves_the_test_set_and_ties_stay_on_one_side(old: Links, new: Links, shares: tuple[float, float]) -> None:
+    """Each row that is linked to a group says so of its own text, as rows of the pool do."""
+
+    def drawn(links: Links) -> tuple[dict[str, str], Groups]:
+        groups = connect(map(key_node, "abcd"), lambda: links)
+        by = {name: {group for key, group in links if key == key_node(name)} or {key_node(name)} for name in "abcd"}
+        of_group, _ = sides(by, groups, "salt", *shares)
+        return {name: of_group.get(groups.root(key_node(name)), "train") for name in "abcd"}, groups
+
+    (before, _), (after, groups) = drawn(old), drawn([*old, *new])
+    grouped = {key for key, _ in old}
+    for name in "abcd":
+        if key_node(name) in grouped or not any(key == key_node(name) for key, _ in new):  # else its only row has changed its group
+            assert SIDES.index(after[name]) >= SIDES.index(before[name])
+        assert all(after[name] == after[other] for other in "abcd" if groups.root(key_node(name)) == groups.root(key_node(other)))
+
+
+def test_a_group_is_drawn_once_however_many_texts_it_has() -> None:
+    """Were each text drawn, nearly every group of ten would be held out."""
+    links = [(key_node(f"{group} {number}"), group_node(f"{group}")) for group in range(400) for number in range(10)]
+    groups = connect((key for key, _ in links), lambda: links)
+    of_group, _ = sides({key: [group] for key, group in links}, groups, "salt", 0.2, 0.5)
+    found = [of_group[groups.root(group_node(f"{group}"))] for group in range(400)]
+    assert found.count("test") / 400 == pytest.approx(0.5, abs=0.08) and found.count("train") / 400 == pytest.approx(0.3, abs=0.08)
 
 
 def test_nodes_that_were_never_joined_stand_alone() -> None:

@@ -88,7 +88,7 @@ def test_no_two_near_duplicates_are_drawn(here: SmallProject) -> None:
 
 def test_when_everything_is_labelled_there_is_nothing_to_draw(here: SmallProject) -> None:
     here.round("01", dict.fromkeys(POOL, "good"))
-    assert "every text of data/pool.csv is labelled: there is nothing to draw." in here.wrong("draw", "3", "a.csv")
+    assert "of the 30 texts of data/pool.csv, 30 are labelled or audited" in here.wrong("draw", "3", "a.csv")
 
 
 def test_a_draw_never_overwrites_a_file(here: SmallProject) -> None:

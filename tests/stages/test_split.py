@@ -13,7 +13,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from labelrounds.core import params
+from labelrounds.core import files, params
 from labelrounds.pool.identity import near_duplicate_key, text_id
 from labelrounds.rounds import split as rules
 from labelrounds.rounds.holdout import SIDES
@@ -365,6 +365,70 @@ def test_groups_in_a_later_shard_alone_count_too(here: SmallProject) -> None:
     here.table("data/pool/1.csv", ["text", "group"], [[text, "one"] for text in STEADY])
     here.params(data__pool="data/pool")
     assert "no labelled text falls into" in here.wrong("split")
+
+
+def test_a_group_that_ties_rows_of_both_sides_together_holds_them_out_and_says_so(here: SmallProject) -> None:
+    here.split()
+    before = ids(here)
+    text = {text_id(text): text for text in STEADY}
+    test, train = text[min(before["test"])], text[min(before["train"])]
+    here.table("data/pool.csv", ["text", "group"], [*((text, "") for text in [*STEADY, *BASES]), (test, "one"), (train, "one")])
+    said = here.split()
+    after = ids(here)
+    assert before["test"] < after["test"] and text_id(train) in after["test"]
+    moved = [row for row in here.rows("metrics/split.csv") if row["case"].startswith("tied to a held-out text")]
+    assert [(row["id"], row["detail"]) for row in moved] == [(text_id(train), "train -> test")]
+    assert "Warning: 1 labelled texts are held out because their `group`" in said
+    assert json.loads(here.read("metrics/split.json"))["moved"] == 1
+
+
+@FEWER
+@given(WORLDS, POOL)
+def test_no_row_that_comes_to_the_pool_takes_a_text_out_of_the_test_set(world: World, more: dict[str, str]) -> None:
+    with world_on_disk(world) as here:
+        here.split()
+        before = ids(here)
+        here.table("data/pool.csv", ["text", "group"], [*world.pool.items(), *more.items()])
+        here.split()
+        after = ids(here)
+    known = {text_id(text) for text in world.pool}
+    came = {text_id(text) for text in more} - known  # a labelled text of no pool row before: its first row names its group
+    assert before["test"] - came <= after["test"]
+    assert before["valid"] - came <= after["test"] | after["valid"]
+
+
+def test_texts_of_codes_are_split_like_any_others(here: SmallProject) -> None:
+    codes = {f"ERR {number}": LABELS[number % 3] for number in range(400, 436)}
+    here.pool(codes)
+    here.round("01", codes)
+    here.split()
+    assert all(len(found) > 3 for found in ids(here).values())
+
+
+@pytest.mark.parametrize(("rule", "together"), [("loose", True), ("strict", False), ("off", False)])
+def test_the_rule_of_near_duplicates_is_a_parameter(here: SmallProject, rule: str, together: bool) -> None:
+    texts = {f"order {number} has arrived": LABELS[number % 3] for number in range(30)}
+    here.pool([*STEADY, *texts])
+    here.round("01", {**STEADY, **texts})
+    here.params(split__near_duplicates=rule)
+    here.split()
+    sides = [name for name, found in ids(here).items() if found & {text_id(text) for text in texts}]
+    assert (len(sides) == 1) == together
+
+
+def test_a_text_that_leaves_the_test_set_of_the_last_commit_is_named(here: SmallProject) -> None:
+    here.split()
+    lost, *kept = side_of(here)["test"]
+    measured = files.csv_text(["id", "gold"], ([row["id"], row["label"]] for row in (lost, *kept)))
+    here.write("metrics/baseline/test.csv", measured)
+    fingerprint = json.loads(here.read("metrics/split.json"))["fingerprint"]
+    here.write("metrics/baseline.json", json.dumps({"test": {"fingerprint": fingerprint}}))
+    here.run("git", "init", "-q")
+    here.commit("measured")
+    assert "test set" not in here.split()
+    here.round("01", {text: label for text, label in STEADY.items() if text_id(text) != lost["id"]})
+    said = here.split()
+    assert f"Warning: 1 texts of the last commit's test set are no longer in it: {lost['id']} (without a label now)" in said
 
 
 def test_another_share_of_validation_leaves_the_test_set_alone(here: SmallProject) -> None:

@@ -38,6 +38,7 @@ class Split(Section):
     valid: Share
     test: Share
     salt: str = ""
+    near_duplicates: Literal["off", "loose", "strict"] = "loose"
 
 
 class Corpus(Section):
