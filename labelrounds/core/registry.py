@@ -1,4 +1,4 @@
-"""Modules found by their name: a new method, labeler kind or selection strategy is one file in its folder.
+"""Modules found by their name: a new method, labeler kind, selection strategy or exchange format is one file in its folder.
 
 `zero-shot` in params.yaml is the module `zero_shot`. What counts as one of a folder's modules is the function that it defines.
 """
@@ -10,8 +10,8 @@ from types import ModuleType
 
 from labelrounds.core.errors import UserError, did_you_mean
 
-METHODS, KINDS, ASKED, STRATEGIES = "methods", "labelers", "llm", "measures/strategies"  # folders of labelrounds/
-ENTRY = {METHODS: "make", KINDS: "load", ASKED: "load", STRATEGIES: "uncertainty"}
+METHODS, KINDS, ASKED, STRATEGIES, FORMATS = "methods", "labelers", "llm", "measures/strategies", "people/exchange"  # folders of labelrounds/
+ENTRY = {METHODS: "make", KINDS: "load", ASKED: "load", STRATEGIES: "uncertainty", FORMATS: "recognises"}
 HERE = Path(__file__).parents[1]
 
 

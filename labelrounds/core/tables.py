@@ -17,7 +17,7 @@ from labelrounds.core import delimited, json_records, sheets
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.lines import MAX_CELL, lines
 
-__all__ = ["FORMATS", "MAX_CELL", "Record", "Row", "as_text", "columns", "lines", "records", "rows", "shards", "table_format"]
+__all__ = ["FORMATS", "MAX_CELL", "Record", "Row", "as_text", "cells", "columns", "lines", "records", "rows", "shards", "table_format"]
 
 DELIMITED = (".csv", ".tsv")
 JSON = (".jsonl", ".ndjson", ".json")
@@ -100,7 +100,7 @@ def columns(path: str | Path) -> list[str]:
 def rows(path: str | Path) -> Iterator[Row]:
     """Yields every row of a table, shard by shard, in constant memory."""
     for record in records(path):
-        yield Row(record.path, record.line, _cells(record.values, record.path, record.line))
+        yield Row(record.path, record.line, cells(record.values, record.path, record.line))
 
 
 def records(path: str | Path) -> Iterator[Record]:
@@ -134,9 +134,9 @@ def _empty(path: Path) -> UserError:
     return UserError(f"{at(path)}: the file is empty; expected a header line with column names, then one row per text.")
 
 
-def _cells(record: dict[Any, Any], path: Path, line: int) -> dict[str, str]:
+def cells(record: dict[Any, Any], path: Path, line: int) -> dict[str, str]:
     """Returns the cells of a record as text; what no CSV could hold later is an error here, at its source."""
-    cells = {}
+    found = {}
     for name, value in record.items():
         try:
             cell = value if type(value) is str else as_text(value)
@@ -148,8 +148,8 @@ def _cells(record: dict[Any, Any], path: Path, line: int) -> dict[str, str]:
             raise UserError(f'{at(path, line)}: "{name}" holds a NUL character, which no text holds. Remove it.')
         if HALF_PAIR.search(cell):
             raise UserError(f'{at(path, line)}: "{name}" holds half of a surrogate pair, so a character (often an emoji) was cut in two. Remove it.')
-        cells[str(name)] = cell
-    return cells
+        found[str(name)] = cell
+    return found
 
 
 def as_text(value: Any) -> str:

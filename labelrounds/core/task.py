@@ -1,5 +1,7 @@
 """The task: its type, its labels in order, and how a cell spells them."""
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +15,15 @@ MULTI_CLASS = "multi-class"
 MULTI_LABEL = "multi-label"
 SEPARATOR = ";"
 NONE = "-"  # multi-label: "I read it, and no label applies", which an empty cell must not mean
+
+
+INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
+JOINERS = re.compile("(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])")  # those beside ASCII join nothing
+
+
+def fold_label(label: str) -> str:
+    """Returns a label in Unicode NFC, without invisible characters and without blanks at its ends."""
+    return unicodedata.normalize("NFC", JOINERS.sub("", INVISIBLE.sub("", label))).strip()
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,11 @@ class Task:
         """{label: its id}."""
         return {label: number for number, label in enumerate(self.labels)}
 
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        """{label in its normal form: the label}."""
+        return {fold_label(label): label for label in self.labels}
+
     def spell(self, labels: Iterable[str]) -> str:
         """Returns labels as one cell, in the task's order; `-` for none."""
         return SEPARATOR.join(sorted(labels, key=self.index.__getitem__)) or NONE
@@ -55,6 +71,8 @@ class Task:
         """Returns `label` if the task has it; otherwise a UserError that suggests the nearest."""
         if label in self.index:
             return label
+        if (folded := fold_label(label)) in self._folded:
+            return self._folded[folded]
         raise UnknownLabel(label, where, self)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,18 @@ def main() -> None:
         raise UserError(f"{os.getcwd()} is not a labelrounds project: there is no params.yaml. Go to the top of your clone.")
 
 
+def columns_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of what reads labelled files: which columns, which format."""
+    options = (
+        click.option("--text-column", help="The column with the text.  [default: found by its name and content]"),
+        click.option("--label-column", help="The column with the label, or the question.  [default: found likewise, or one 0/1 column per label]"),
+        click.option("--format", metavar="NAME", help="What wrote the labelled files, such as label-studio.  [default: known from their content]"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.option(
     "--pool", "pool_file", required=True, type=click.Path(path_type=Path), help="All texts: csv, tsv, jsonl or parquet, also .gz; a file or a folder."
@@ -44,16 +57,27 @@ def main() -> None:
 @click.option(
     "--labelled", multiple=True, type=click.Path(path_type=Path), help="Labels you have already; each file becomes a round. Repeat it for more."
 )
-@click.option("--text-column", help="The column with the text.  [default: found by its name]")
-@click.option("--label-column", help="The column with the label.  [default: found by its name, or one 0/1 column per label]")
+@columns_options
 @click.option("--multi-label", is_flag=True, help="A text may have several labels, joined by `;` or in 0/1 columns.")
 @click.option("--yes", is_flag=True, help="Do not ask before removing files that are not the demo's.")
 @lock.project("data", paths.METRICS, "models", "params.yaml")
-def init(pool_file: Path, labelled: tuple[Path, ...], text_column: str | None, label_column: str | None, multi_label: bool, yes: bool) -> None:
-    """Turn this clone into your own project: the demo goes, your texts and labels come."""
-    from labelrounds.people import init as project
+def init(
+    pool_file: Path,
+    labelled: tuple[Path, ...],
+    text_column: str | None,
+    label_column: str | None,
+    format: str | None,
+    multi_label: bool,
+    yes: bool,
+) -> None:
+    """Turn this clone into your own project: the demo goes, your texts and labels come.
 
-    project.start(pool_file, labelled, text_column, label_column, multi_label, yes)
+    Labels may come from Label Studio, doccano, Prodigy, Argilla, spaCy, datasets, a workbook or any table: see docs/exchange.md.
+    """
+    from labelrounds.people import init as project
+    from labelrounds.people.exchange.columns import Wanted
+
+    project.start(pool_file, labelled, Wanted(text_column, label_column, multi_label), format, yes)
 
 
 @main.command()
@@ -138,18 +162,20 @@ def show_how_to_label(file: Path, settings: Any) -> None:
 
 @main.command("import")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--annotator", help="Who labelled, where the file's column `annotator` is empty.")
+@click.option("--annotator", help="Who labelled, where the file names nobody.")
+@columns_options
 @lock.project(paths.ROUNDS, paths.AUDITS, paths.SNAPSHOTS)
-def import_(files: tuple[Path, ...], annotator: str | None) -> None:
+def import_(files: tuple[Path, ...], annotator: str | None, text_column: str | None, label_column: str | None, format: str | None) -> None:
     """Check the labels in FILES and write them as the next round, data/rounds/NN.csv.
 
     The form of an audit (`labelrounds audit`) goes to data/audits/NN.csv instead. Without FILES, what people labelled on
     the page (`labelrounds serve`) becomes a round.
 
-    Rows without a label are left out and counted. Labels that a round holds already are not written twice.
+    The files may come from other tools, too: see docs/exchange.md. Rows without a label are left out and counted. Labels that a round holds already are not written twice.
     """
     from labelrounds.core import params
     from labelrounds.people import importing
+    from labelrounds.people.exchange.columns import Wanted
 
     if not files:
         from labelrounds.people.serve import finish
@@ -157,7 +183,7 @@ def import_(files: tuple[Path, ...], annotator: str | None) -> None:
         for line in finish.all_waiting(params.load()):
             click.echo(line)
         return
-    done = importing.import_labels(files, annotator, params.load())
+    done = importing.import_labels(files, annotator, params.load(), Wanted(text_column, label_column), format)
     if done.known:
         click.echo(f"{done.known} labels are in {at(done.folder)} already and were not written again.")
     if done.overruled:

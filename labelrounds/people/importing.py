@@ -8,8 +8,9 @@ from labelrounds.core import files, params, paths
 from labelrounds.core.errors import UserError, at, first_of
 from labelrounds.core.task import Task
 from labelrounds.people import snapshot
+from labelrounds.people.exchange import columns, reading
 from labelrounds.pool import reader
-from labelrounds.rounds import audits, queue, record, vote
+from labelrounds.rounds import audits, record, vote
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,21 @@ class Imported:
     stale: str = ""
 
 
-def import_labels(sources: Sequence[str | Path], annotator: str | None, settings: params.Params) -> Imported:
+def import_labels(
+    sources: Sequence[str | Path], annotator: str | None, settings: params.Params, wanted: columns.Wanted | None = None, format: str | None = None
+) -> Imported:
     """Writes the new labels in `sources` as one round, or the checks in audits' forms as one file of data/audits.
 
-    Raises a UserError, and writes nothing, if any row is wrong.
+    wanted : the columns that the user named; format : of the files, known from their content where it is None. Raises a
+    UserError, and writes nothing, if any row is wrong.
     """
     task = settings.labelled_task()
     folder = folder_of(sources)
-    read = [read_form(source, task, annotator) for source in sources]
-    annotations = [annotation for found, _ in read for annotation in found]
-    unfilled = sum(len(places) for _, places in read)
+    wanted = replace(wanted or columns.Wanted(), task=task, known_text=settings.data.text_column)
+    read = [reading.read(source, wanted, format) for source in sources]
+    annotations = [stated.annotation() for found in read for stated in found.rows]
+    annotations = [replace(annotation, annotator=annotation.annotator or annotator or "") for annotation in annotations]
+    unfilled = sum(found.unfilled for found in read)
     if not annotations:
         hint = f"; write {task.spell(())} where none applies" if task.multi_label else ""
         raise UserError(f"{at(sources[0])}: no row has a label: {unfilled} rows are empty in the label column. Fill in at least one{hint}.")
@@ -106,7 +112,7 @@ def statement(annotation: record.Annotation) -> tuple[str, str, tuple[str, ...],
 
 def folder_of(sources: Sequence[str | Path]) -> Path:
     """Returns where the labels in `sources` go: data/audits for the forms of audits, data/rounds for all others."""
-    forms = [source for source in sources if audits.is_form(source)]
+    forms = [source for source in sources if is_audit(source)]
     if forms and len(forms) < len(sources):
         raise UserError(
             f"{at(forms[0])} is the form of an audit, which never trains; the other files are labels to train on. Import them one after the other."
@@ -128,10 +134,9 @@ def check_drawn(annotations: list[record.Annotation], task: Task) -> None:
         )
 
 
-def read_form(source: str | Path, task: Task, annotator: str | None) -> tuple[list[record.Annotation], list[str]]:
-    """Returns the annotations of a filled-in file with what spreadsheets needed undone, and the places without a label."""
-    found, unfilled = record.read_filled(source, task, restore=queue.restored, cut=queue.CUT)
-    return [replace(a, annotator=a.annotator or annotator or "") for a in found], unfilled
+def is_audit(source: str | Path) -> bool:
+    """Says whether a file is the form of an audit; a folder or a zip is another tool's."""
+    return Path(source).suffix.lower() != ".zip" and not Path(source).is_dir() and audits.is_form(source)
 
 
 def one_opinion_each(annotations: list[record.Annotation], task: Task) -> list[record.Annotation]:

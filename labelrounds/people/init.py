@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ from labelrounds.core import files, lock, params, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
 from labelrounds.people import importing
-from labelrounds.people.exchange import columns
+from labelrounds.people.exchange import columns, reading
+from labelrounds.people.exchange.said import Read
 from labelrounds.pool import reader
-from labelrounds.pool.identity import text_id
 from labelrounds.rounds import record
 
 DEMO_PROMPT = "studies/llm/prompts/sentiment"
 DEMO_PIPELINE = (Path("data/dvc.yaml"), Path("data/dvc.lock"))
 MULTI_LABEL_EPOCHS = 10
+MANY = 1000  # labels, above which it asks
 MADE = (
     "dvc.lock",
     "models/encoder",
@@ -37,27 +39,31 @@ MADE = (
 )
 
 
-def start(pool_file: Path, labelled: Sequence[Path], text_column: str | None, label_column: str | None, multi_label: bool, yes: bool) -> None:
-    """Turns the clone in the working directory into a project of `pool_file` and the `labelled` files."""
+def start(pool_file: Path, labelled: Sequence[Path], wanted: columns.Wanted, format: str | None, yes: bool) -> None:
+    """Turns the clone in the working directory into a project of `pool_file` and the `labelled` files.
+
+    wanted : the columns that the user named; format : of the labelled files, known from their content where it is None
+    """
     params.load()
     if not Path("dvc.yaml").is_file():
         raise UserError("there is no dvc.yaml here. Run this at the top of a clone of labelrounds.")
-    text_name = columns.find_text_column(pool_file, text_column)
+    text_name = columns.find_text_column(pool_file, wanted.text_column)
     size, foreign = check_pool(pool_file, text_name)
-    read = [columns.read_labelled(path, text_column, label_column, multi_label) for path in labelled]
-    multi_label = multi_label or any(found.multi_label for found in read)
-    task = Task(MULTI_LABEL if multi_label else MULTI_CLASS, tuple(dict.fromkeys(label for found in read for label in found.labels)))
-    check_labels(task, read)
+    read = [reading.read(path, replace(wanted, known_text=text_name), format) for path in labelled]
+    several = wanted.multi_label or any(found.multi_label for found in read)
+    task = Task(MULTI_LABEL if several else MULTI_CLASS, tuple(dict.fromkeys(label for found in read for label in found.labels)))
+    check_labels(task, read, yes)
+    rounds = [round_of(path, found, task, pool_file, text_name) for path, found in zip(labelled, read, strict=True)]
     going = leftovers(pool_file, labelled)
     ask_before_removing(going, yes)
 
     kept = replace_pool(pool_file, going)
     write_params(task, kept, text_name)
     track(kept)
-    for path, found in zip(labelled, read, strict=True):
-        written = write_round(found, task, kept, text_name)
+    for path, found, (annotations, texts) in zip(labelled, read, rounds, strict=True):
+        written = importing.write_round(annotations, texts, task)
         left_out = f"; {found.unfilled} rows without a label were left out" if found.unfilled else ""
-        click.echo(f"{at(path)}: {len(found.rows)} labels are in {at(written)} now{left_out}.")
+        click.echo(f"{at(path)}: {len(annotations)} labels are in {at(written)} now{left_out}.")
     click.echo(f"{size} texts are in {kept}, tracked by DVC.")
     say_what_next(task, labelled, foreign)
 
@@ -75,17 +81,34 @@ def check_pool(path: Path, text_column: str) -> tuple[int, bool]:
     return size, 2 * beyond > letters
 
 
-def check_labels(task: Task, read: Sequence[columns.Labelled]) -> None:
-    """Raises a UserError for labels that params.yaml could not hold, or a single one."""
-    for found in read:
-        for _, labels, _, where in found.rows:
-            for label in labels:
-                if "\n" in label or len(label) > 200:
-                    raise UserError(f'{where}: "{label[:40]}…" is too long for a label, or holds a line break. Is --label-column right?')
+def check_labels(task: Task, read: Sequence[Read], yes: bool) -> None:
+    """Raises a UserError for a single label in all; asks where there are very many, unless `yes`."""
     if read and len(task.labels) == 1 and not task.multi_label:
         raise UserError(f'the labelled files hold only the label "{task.labels[0]}"; two or more are needed. Is --label-column right?')
-    if len(task.labels) > 1000:
-        raise UserError(f"the labelled files hold {len(task.labels)} different labels. Is --label-column right?")
+    if len(task.labels) > MANY and not yes:
+        examples = ", ".join(f'"{label}"' for label in task.labels[:5])
+        said = f"The labelled files hold {len(task.labels):,} different labels, such as {examples}."
+        if not sys.stdin.isatty():
+            raise UserError(f"{said} Is --label-column right? If it is, run it again with --yes.")
+        click.echo(said)
+        click.confirm("Are these the labels?", abort=True)
+
+
+def round_of(path: Path, found: Read, task: Task, pool_file: Path, text_column: str) -> tuple[list[record.Annotation], dict[str, str]]:
+    """Returns (what a labelled file says, the texts that the pool lacks); a UserError for what could not be a round."""
+    if not found.rows:
+        out = ", ".join(f"{count} {why}" for why, count in found.left_out.items())
+        raise UserError(f"{at(path)}: no row has a label ({out}). Fill in at least one, or leave --labelled out.")
+    annotations = importing.one_opinion_each([stated.annotation() for stated in found.rows], task)
+    in_pool = reader.find(pool_file, text_column, {annotation.id for annotation in annotations})
+    texts = {annotation.id: annotation.text for annotation in annotations if annotation.text is not None and annotation.id not in in_pool}
+    unknown = [annotation for annotation in annotations if annotation.id not in in_pool and annotation.id not in texts]
+    if unknown:
+        raise UserError(
+            f"{unknown[0].where}: nobody knows the id {unknown[0].id}: it is not in {at(pool_file)}, and the row has no text "
+            f"({len(unknown)} such rows of {at(path)}). Give the text, or remove the row."
+        )
+    return annotations, texts
 
 
 def leftovers(pool_file: Path, labelled: Sequence[Path]) -> list[Path]:
@@ -199,15 +222,6 @@ def track(kept: Path) -> None:
         raise UserError(
             f"dvc could not track {kept}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'it gave no reason'}. Run `dvc add {kept}`."
         )
-
-
-def write_round(found: columns.Labelled, task: Task, kept: Path, text_column: str) -> Path:
-    """Writes one labelled file as the next round; its texts stand there only where the pool lacks them."""
-    ids = {text: text_id(text) for text, _, _, _ in found.rows}
-    in_pool = reader.find(kept, text_column, set(ids.values()))
-    annotations = [record.Annotation(ids[text], text, labels, who, "human", "", "", where) for text, labels, who, where in found.rows]
-    texts = {identity: text for text, identity in ids.items() if identity not in in_pool}
-    return importing.write_round(annotations, texts, task)
 
 
 def say_what_next(task: Task, labelled: Sequence[Path], foreign: bool) -> None:

@@ -128,7 +128,7 @@ def form_of(asked: list[Asked], task: Task | None, source: str = "") -> tuple[li
     """Returns (the columns of a form, its rows), nothing in them a formula."""
     label = task.column if task else "label"
     taken = ["id", "text", label, "annotator", "note", "suggestion", "confidence"]
-    kept_apart = {*taken, "source", "labelled_at", "seconds", "guideline", "label", "labels", *(task.labels if task else ())}
+    kept_apart = {*taken, "source", "labelled_at", "seconds", "guideline", "score", "label", "labels", *(task.labels if task else ())}
     # Lines of JSON need not have the same keys.
     own = {name: f"pool_{name}" if name in kept_apart else name for entry in asked for name in entry.own}
     suggested = any(entry.suggestion for entry in asked)

@@ -1,9 +1,9 @@
 """Rounds of labels: data/rounds/NN.csv, append-only. What they say together is decided in `vote`.
 
 A round holds `id` and/or `text`; `label`, or `labels` joined by `;`, or one 0/1 column per label; and maybe
-`annotator`, `source`, `note`, `labelled_at` (a time in UTC), `seconds` (spent on the text) and `guideline` (the git
-blob id of the guideline that was read). Rows with the source `opinion` decide nothing: they are second opinions, from
-which the agreement among people is measured.
+`annotator`, `source`, `note`, `labelled_at` (a time in UTC), `seconds` (spent on the text), `guideline` (the git
+blob id of the guideline that was read) and `score` (of the suggestion that was shown). Rows with the source `opinion`
+decide nothing: they are second opinions, from which the agreement among people is measured.
 """
 
 import re
@@ -21,7 +21,7 @@ OTHER_COLUMNS = ("id", "text", "annotator", "source", "note")
 OPINION = "opinion"  # a second opinion: it counts for agreement, and never decides a label
 CORRECTION = "correction"  # an answer to a suspected label: it decides like any other, and says nothing of agreement
 ADJUDICATED = "adjudicated"  # a decision where people disagreed: it decides like any other, and says nothing of agreement
-HOW = ("labelled_at", "seconds", "guideline")  # how a label came about: columns that a round has where anybody knows
+HOW = ("labelled_at", "seconds", "guideline", "score")  # how a label came about: columns that a round has where anybody knows
 FALSE, TRUE = ("0", "0.0", "false", "no", ""), ("1", "1.0", "true", "yes", "x")
 
 
@@ -29,7 +29,7 @@ FALSE, TRUE = ("0", "0.0", "false", "no", ""), ("1", "1.0", "true", "yes", "x")
 class Annotation:
     """What one person said of one text in one round; `text` is None where the round gives the id alone.
 
-    labelled_at, seconds, guideline : how the label came about, empty where nobody knows
+    labelled_at, seconds, guideline, score : how the label came about, empty where nobody knows
     """
 
     id: str
@@ -43,6 +43,7 @@ class Annotation:
     labelled_at: str = ""
     seconds: str = ""
     guideline: str = ""
+    score: str = ""
 
 
 def round_files(folder: str | Path = paths.ROUNDS) -> list[Path]:
@@ -103,7 +104,7 @@ def read_filled(
             continue
         text = row.cells.get("text", "")
         text = text if text and text_id(text) == cells.get("id") else unmarked(text)
-        identity, text = _identity(cells.get("id", ""), "" if cut and cut.search(text) else text, row.where)
+        identity, text = identity_of(cells.get("id", ""), "" if cut and cut.search(text) else text, row.where)
         # A line of JSON may lack a key that the first line has.
         given = [cells.get(name, "") for name in marked]
         empty = not any(given)
@@ -116,8 +117,7 @@ def read_filled(
         except UserError as error:
             unknown.append(error)
             continue
-        source = cells.get("source", "") or "human"
-        source = source.lower() if source.lower() in (OPINION, CORRECTION, ADJUDICATED) else source
+        source = source_of(cells.get("source", ""))
         how = {name: cells.get(name, "") for name in HOW}
         annotation = Annotation(identity, text, labels, cells.get("annotator", ""), source, cells.get("note", ""), path.stem, row.where, **how)
         previous = seen.setdefault((identity, annotation.annotator), annotation)
@@ -155,7 +155,13 @@ def find_label_column(path: str | Path, columns: list[str], task: Task) -> str |
     return named[0] if named else None
 
 
-def _identity(identity: str, text: str, where: str) -> tuple[str, str | None]:
+def source_of(cell: str) -> str:
+    """Returns where a label comes from as its cell says, `human` where it says nothing."""
+    return cell.lower() if cell.lower() in (OPINION, CORRECTION, ADJUDICATED) else cell or "human"
+
+
+def identity_of(identity: str, text: str, where: str) -> tuple[str, str | None]:
+    """Returns (id, text or None) of a row that has at least one of them; a UserError where they disagree."""
     if identity and not ID_PATTERN.fullmatch(identity):
         raise UserError(
             f'{where}: "{identity[:40]}" is not a text id; expected 16 characters from 0-9 and a-f. A spreadsheet may have '
