@@ -24,10 +24,10 @@ BEFORE_LABELS = (
 def main() -> None:
     settings = params.load()
     with reading("split", settings.data.pool, paths.ROUNDS):
-        split.check_holdout_rounds(settings.split.holdout_rounds)
+        held_out = split.holdout_rounds(settings.split.holdout_rounds)
         task = settings.labelled_task()
         annotations = vote.deciding(record.read_all(task))
-        made = split.draw(annotations, task, settings.split, settings.data)
+        made = split.draw(annotations, task, settings.split, settings.data, held_out)
         for warning in split.warnings(made, task) if annotations else ():
             click.echo(warning)
         cases = split.cases(made, task)

@@ -13,7 +13,7 @@ from labelrounds.core.scratch import reading
 from labelrounds.core.task import Task
 from labelrounds.measures import snapshots, stopping
 from labelrounds.pool import predictions
-from labelrounds.rounds import record, vote
+from labelrounds.rounds import names, record, vote
 
 
 @click.command(cls=Command)
@@ -48,7 +48,7 @@ def read_now(rows: list[dict[str, str]], settings: params.Params, task: Task) ->
     taken = {a.id for a in annotations} | set(paths.HELDOUT.read_text(encoding="utf-8").split())
     train = json.loads((paths.METRICS / "split.json").read_text(encoding="utf-8"))["train"]
     stop_set = snapshots.stop_set(predictions.cells(task.column), taken)
-    newest = max((a.round for a in annotations), key=int)
+    newest = max((a.round for a in annotations), key=names.order)
     return snapshots.Snapshot(newest, settings.deploy, "", train, {row["id"]: row["predicted"] for row in rows}, stop_set)
 
 

@@ -64,7 +64,13 @@ class Project:
             yaml.dump(tree, file)
 
     def read(self, path: str) -> str:
-        return (self.folder / path).read_text(encoding="utf-8")
+        return (self.folder / self.named(path)).read_text(encoding="utf-8")
+
+    def named(self, path: str) -> str:
+        """Returns the path as it is, or of the round or audit with this number: data/rounds/02.csv is data/rounds/02-5f1c2a.csv there."""
+        stem, _, suffix = path.rpartition(".")
+        found = [] if (self.folder / path).exists() else list(self.folder.glob(f"{stem}-*.{suffix}"))
+        return found[0].relative_to(self.folder).as_posix() if len(found) == 1 else path
 
     def write(self, path: str, content: str | bytes) -> Path:
         """Writes a file of the project and returns its path."""

@@ -68,7 +68,7 @@ class SmallProject(Project):
 
     def rows(self, path: str) -> list[dict[str, str]]:
         """Returns the rows of a CSV of the project."""
-        with open(self.folder / path, encoding="utf-8-sig", newline="") as file:
+        with open(self.folder / self.named(path), encoding="utf-8-sig", newline="") as file:
             return list(csv.DictReader(file))
 
     def pool(self, texts: Iterable[str]) -> None:

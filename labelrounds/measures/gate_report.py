@@ -10,6 +10,7 @@ from labelrounds.core.task import Task, indicator
 from labelrounds.measures import gate
 from labelrounds.measures.binomial import interval, least_texts
 from labelrounds.measures.gate import Outcome, Scored
+from labelrounds.rounds import names
 from labelrounds.rounds.audits import Drawn
 from labelrounds.rounds.vote import Verdict
 
@@ -101,7 +102,7 @@ def untested(found: Outcome, free: Scored, precision: float, risk: float, task: 
 def audit_summary(drawn: Mapping[str, Drawn], checks: Verdict, precision: float, task: Task) -> dict[str, Any]:
     """Returns metrics/audit.json: for the newest audit with checks, and for each before, how many are right and the exact 95 % interval."""
     found: dict[str, dict[str, Any]] = {}
-    for name in sorted({entry.audit for entry in drawn.values()}, key=int):
+    for name in sorted({entry.audit for entry in drawn.values()}, key=names.order):
         mine = [identity for identity, entry in drawn.items() if entry.audit == name]
         ids = sorted(identity for identity in mine if identity in checks.labels)
         said = indicator([drawn[identity].labels for identity in ids], task)

@@ -1,19 +1,19 @@
-"""What the models of earlier rounds said: data/snapshots/NN.json, one line each, written by `labelrounds import`, kept in git.
+"""What the models of earlier rounds said: data/snapshots/ROUND.json, one line each, written by `labelrounds import`, kept in git.
 
 The stages know only the rounds that are there now. To say how much the last rounds changed, they need what the models
-before said of the same texts: the labels that the deployed labeler, trained on the rounds up to NN, gives to the test texts
+before said of the same texts: the labels that the deployed labeler, trained on the rounds up to ROUND, gives to the test texts
 and to a fixed sample of the unlabelled pool, the stop set. Ids and labels alone.
 """
 
 import heapq
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from labelrounds.core import files, paths
 from labelrounds.core.errors import UserError, at
+from labelrounds.rounds import names
 
 STOP_SET = 1000  # texts; kappa is then known to about 0.02
 
@@ -56,12 +56,12 @@ def read_all(folder: Path = paths.SNAPSHOTS) -> list[Snapshot]:
         if path.name == "README.md" or path.name.startswith("."):
             continue
         wrong = UserError(
-            f"{at(path)}: not a snapshot of a round, as `labelrounds import` writes them (such as 02.json). Remove it, or restore it from git."
+            f"{at(path)}: not a snapshot of a round, as `labelrounds import` writes them (such as 03-5f1c2a.json). Remove it, or restore it from git."
         )
-        if not re.fullmatch(r"\d{2,}\.json", path.name):
+        if path.suffix != ".json" or not names.is_name(path.stem):
             raise wrong
         try:
             found.append(Snapshot(**json.loads(path.read_text(encoding="utf-8"))))
         except (ValueError, TypeError):
             raise wrong from None
-    return sorted(found, key=lambda snapshot: int(snapshot.round))
+    return sorted(found, key=lambda snapshot: names.order(snapshot.round))

@@ -20,6 +20,7 @@ from labelrounds.core.params import Stop
 from labelrounds.core.task import Task, indicator
 from labelrounds.measures import agreement, bootstrap, scores
 from labelrounds.measures.snapshots import Snapshot
+from labelrounds.rounds import names
 
 REFERENCES = {
     "gain": "Laws and Schütze 2008",
@@ -38,8 +39,15 @@ class Criterion:
 
 
 def series(kept: Sequence[Snapshot], now: Snapshot) -> list[Snapshot]:
-    """Returns the models to compare, oldest first: those of earlier rounds by the same labeler, then the one of now."""
-    return [*(one for one in kept if int(one.round) < int(now.round) and one.labeler == now.labeler), now]
+    """Returns the models to compare, oldest first: those of earlier rounds by the same labeler, then the one of now.
+
+    Where two branches kept a model of the same number each, the one that had more texts to train on counts.
+    """
+    by_number: dict[int, Snapshot] = {}
+    for one in sorted(kept, key=lambda one: (one.train, names.order(one.round))):
+        if one.labeler == now.labeler and names.number(one.round) < names.number(now.round):
+            by_number[names.number(one.round)] = one
+    return [*(one for _, one in sorted(by_number.items())), now]
 
 
 def gain(models: Sequence[Snapshot], gold: Mapping[str, str], task: Task, stop: Stop, seed: int) -> Criterion:

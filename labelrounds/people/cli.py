@@ -29,7 +29,7 @@ def main() -> None:
     \b
     labelrounds init --pool texts.csv      a clone becomes your project
     labelrounds draw 200 round-01.csv      the first texts to label, at random
-    labelrounds import round-01.csv        their labels become data/rounds/01.csv
+    labelrounds import round-01.csv        their labels become the first file of data/rounds
     dvc repro                              train, measure, predict, choose the next queue
     labelrounds next round-02.csv          the queue, to fill in; then import again
     labelrounds audit 100 audit.csv        is what the model labels alone as right as promised?
@@ -166,9 +166,9 @@ def show_how_to_label(file: Path, settings: Any) -> None:
 @columns_options
 @lock.project(paths.ROUNDS, paths.AUDITS, paths.SNAPSHOTS)
 def import_(files: tuple[Path, ...], annotator: str | None, text_column: str | None, label_column: str | None, format: str | None) -> None:
-    """Check the labels in FILES and write them as the next round, data/rounds/NN.csv.
+    """Check the labels in FILES and write them as the next round, such as data/rounds/03-5f1c2a.csv.
 
-    The form of an audit (`labelrounds audit`) goes to data/audits/NN.csv instead. Without FILES, what people labelled on
+    The form of an audit (`labelrounds audit`) goes to data/audits instead. Without FILES, what people labelled on
     the page (`labelrounds serve`) becomes a round.
 
     The files may come from other tools, too: see docs/exchange.md. Rows without a label are left out and counted. Labels that a round holds already are not written twice.
@@ -188,7 +188,7 @@ def import_(files: tuple[Path, ...], annotator: str | None, text_column: str | N
         click.echo(f"{done.known} labels are in {at(done.folder)} already and were not written again.")
     if done.overruled:
         click.echo(
-            f"{done.overruled} of these a later round has changed; that stands. To change one back, add a round by hand: {at(importing.record.next_path(done.folder))}."
+            f"{done.overruled} of these a later round has changed; that stands. To change one back, add a round by hand, number {importing.record.next_number(done.folder):02d}."
         )
     if done.unfilled:
         click.echo(f"{done.unfilled} rows have no label yet and were left out: fill them in and import the file again.")

@@ -13,6 +13,7 @@ from labelrounds.core.task import indicator
 from labelrounds.measures import bootstrap, scores
 from labelrounds.measures.bootstrap import Change
 from labelrounds.people.compare import Side, compare, read_side, span
+from labelrounds.rounds import names
 
 SPLIT = "metrics/split.json"
 
@@ -135,7 +136,7 @@ def plot(entries: list[Entry], labeler: str, path: Path) -> None:
         axes.errorbar(range(len(entries)), values, yerr=errors, marker="o", capsize=4, color="#1f5fa8", ecolor="#8fb3d9")
         step = -(-len(entries) // 12)  # more ticks than twelve would overlap
         ticks = list(range(len(entries) - 1, -1, -step))
-        axes.set_xticks(ticks, [f"{entries[tick].rounds[-1]}\n{entries[tick].train}" for tick in ticks])
+        axes.set_xticks(ticks, [f"{names.number(entries[tick].rounds[-1]):02d}\n{entries[tick].train}" for tick in ticks])
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
         axes.set_xlim(-0.5, len(entries) - 0.5)
         axes.set_xlabel("round, and the number of texts it trains on")

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from labelrounds.core import files, params, paths
+from labelrounds.core import params, paths
 from labelrounds.core.errors import UserError, at, first_of
 from labelrounds.core.task import Task
 from labelrounds.people import snapshot
 from labelrounds.people.exchange import columns, reading
 from labelrounds.pool import reader
-from labelrounds.rounds import audits, record, vote
+from labelrounds.rounds import audits, names, record, vote
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def bring(annotations: list[record.Annotation], folder: Path, settings: params.P
     annotations = one_opinion_each(annotations, task)
     earlier = record.read_all(task, folder)
     before = {statement(a) for a in earlier}
-    newest = {asked(a): a.round for a in earlier}
-    in_force = {(asked(a), a.labels) for a in earlier if a.round == newest[asked(a)]}
+    newest = {asked(a): names.number(a.round) for a in earlier}
+    in_force = {(asked(a), a.labels) for a in earlier if names.number(a.round) == newest[asked(a)]}
     new = [a for a in annotations if statement(a) not in before]
     old = [a for a in annotations if statement(a) in before]
     known = len(old)
@@ -155,17 +155,13 @@ def one_opinion_each(annotations: list[record.Annotation], task: Task) -> list[r
     return kept
 
 
-def write_round(annotations: list[record.Annotation], texts: dict[str, str], task: Task, folder: Path = paths.ROUNDS) -> Path:
-    """Writes the next round, or the next file of another `folder`, and returns its path; texts stand in it only where the pool lacks them."""
+def write_round(annotations: list[record.Annotation], texts: dict[str, str], task: Task, folder: Path = paths.ROUNDS, shared: bool = True) -> Path:
+    """Writes the next round, or the next file of another `folder`, and returns its path; texts stand in it only where the pool lacks them.
+
+    shared : as for `record.add`
+    """
     columns = ["id", *(["text"] if texts else []), task.column, "annotator"]
     columns += ["source"] if any(a.source != "human" for a in annotations) else []
     columns += [name for name in ("note", *record.HOW) if any(getattr(a, name) for a in annotations)]
     rows = [asdict(a) | {"text": texts.get(a.id, ""), task.column: task.spell(a.labels)} for a in annotations]
-    for _ in range(100):  # two people may import at the same moment: each gets a number of its own
-        path = record.next_path(folder)
-        try:
-            files.write_csv(path, columns, ([row[name] for name in columns] for row in rows), new=True)
-        except FileExistsError:
-            continue
-        return path
-    raise UserError(f"{at(folder)}: could not find a free number for the round. Try again.")
+    return record.add(columns, ([row[name] for name in columns] for row in rows), folder, shared)

@@ -61,7 +61,7 @@ def start(pool_file: Path, labelled: Sequence[Path], wanted: columns.Wanted, for
     write_params(task, kept, text_name)
     track(kept)
     for path, found, (annotations, texts) in zip(labelled, read, rounds, strict=True):
-        written = importing.write_round(annotations, texts, task)
+        written = importing.write_round(annotations, texts, task, shared=False)  # a project begins once: nobody else has a round 01
         left_out = f"; {found.unfilled} rows without a label were left out" if found.unfilled else ""
         click.echo(f"{at(path)}: {len(annotations)} labels are in {at(written)} now{left_out}.")
     click.echo(f"{size} texts are in {kept}, tracked by DVC.")

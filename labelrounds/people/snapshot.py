@@ -10,7 +10,7 @@ from labelrounds.labelers import contract
 from labelrounds.measures import snapshots
 from labelrounds.measures.snapshots import Snapshot
 from labelrounds.pool import predictions
-from labelrounds.rounds import record, vote
+from labelrounds.rounds import names, record, vote
 
 
 class Stale(Exception):
@@ -54,7 +54,7 @@ def take(settings: params.Params) -> Snapshot:
         raise Stale("the predictions on the test texts are another model's")
     taken = {a.id for a in annotations} | set(paths.HELDOUT.read_text(encoding="utf-8").split())
     return Snapshot(
-        max(here, key=int),
+        max(here, key=names.order),
         settings.deploy,
         model,
         split["train"],

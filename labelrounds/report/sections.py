@@ -15,6 +15,7 @@ from labelrounds.core.task import SEPARATOR, Task, indicator
 from labelrounds.measures import bootstrap, scores
 from labelrounds.report import plots
 from labelrounds.report.formats import score
+from labelrounds.rounds import names
 
 WRONG = 20  # texts it got wrong
 GRID = 12  # a confusion matrix of more labels is a heat map
@@ -171,8 +172,10 @@ def history(said: list[dict[str, str]] | None, deployed: dict[str, Any] | None, 
     kept = [read_json(path) for path in sorted(paths.SNAPSHOTS.glob("*.json"))] if paths.SNAPSHOTS.is_dir() else []
     if said is None or deployed is None or not split:
         return None
-    now = max(split["rounds"], key=int, default="0")
-    kept = sorted((one for one in kept if one["labeler"] == project.deployed and int(one["round"]) < int(now)), key=lambda one: int(one["round"]))
+    now = max(map(names.number, split["rounds"]), default=0)
+    # Of two models of one number, from two branches, the one with more texts counts, as in `stopping.series`.
+    by_number = {names.number(one["round"]): one for one in sorted(kept, key=lambda one: (one["train"], one["round"]))}
+    kept = [one for number, one in sorted(by_number.items()) if one["labeler"] == project.deployed and number < now]
     gold = {row["id"]: row["gold"] for row in said}
     points: list[tuple[str, float, plots.Interval | None]] = []
     for one in kept:
@@ -181,14 +184,14 @@ def history(said: list[dict[str, str]] | None, deployed: dict[str, Any] | None, 
             true, told = (_coded([some[identity] for identity in both], project.task) for some in (gold, one["test"]))
             points.append(
                 (
-                    f"{one['round']}\n{one['train']:,}",
+                    f"{names.number(one['round']):02d}\n{one['train']:,}",
                     scores.macro_f1(true, told),
                     bootstrap.intervals(true, told, told, project.task, project.seed)["f1_macro"],
                 )
             )
     if not points:
         return None
-    points.append((f"{now}\n{split['train']:,}", deployed["f1_macro"], deployed.get("ci95", {}).get("f1_macro")))
+    points.append((f"{now:02d}\n{split['train']:,}", deployed["f1_macro"], deployed.get("ci95", {}).get("f1_macro")))
     ticks, values, intervals = zip(*points, strict=True)
     told = "Macro-F1 over the rounds: " + ", ".join(f"round {tick.split()[0]} {score(value)}" for tick, value in zip(ticks, values, strict=True))
     return plots.course("history", told, ticks, values, intervals, "macro-F1", "round, and how many texts it trains on")

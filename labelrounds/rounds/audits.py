@@ -1,12 +1,11 @@
 """Audits: people check a random sample of what the model labelled alone, without seeing what it said.
 
-`data/audits/drawn/NN.csv` holds what was drawn and what the model had said; `data/audits/NN.csv` what people say,
-in the format of a round. Both are append-only, in git. An audited text never trains and is never held out: it
+`data/audits/drawn` holds what was drawn and what the model had said; `data/audits` what people say, in the format of a
+round. Both are append-only, in git, and their files are named as rounds are. An audited text never trains and is never held out: it
 is drawn into no round any more, so that it can check every later labeler too.
 """
 
 import heapq
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
-from labelrounds.rounds import queue, record, vote
+from labelrounds.rounds import names, queue, record, vote
 
 COLUMN = "audit"  # by it an import knows the form of an audit from that of a round
 
@@ -32,7 +31,7 @@ class Drawn:
 
 
 def drawn(task: Task) -> dict[str, Drawn]:
-    """Returns {text id: what was drawn} of all audits; a text is drawn once."""
+    """Returns {text id: what was drawn} of all audits; of two that drew a text on two branches, the later one by `names.order` counts."""
     return {
         row.cells["id"]: Drawn(
             path.stem, task.parse(queue.restored(row.cells[task.column]), row.where), float(row.cells["confidence"]), row.cells["labeler"]
@@ -57,7 +56,6 @@ def draw(n: int, file: Path, settings: params.Params) -> tuple[int, int]:
         raise UserError(f"{at(paths.LABELLED)}: nothing is labelled automatically yet. Run `dvc repro` first.")
     task = settings.labelled_task()
     earlier = drawn(task)
-    path = record.next_path(paths.DRAWN)
     randomness = np.random.default_rng([settings.seed, len(record.round_files(paths.DRAWN)), 1])
     labeler = next(tables.rows(paths.SHARDS)).cells["labeler"]
     keep: list[tuple[float, int, reader.PoolText, dict[str, str]]] = []
@@ -78,13 +76,15 @@ def draw(n: int, file: Path, settings: params.Params) -> tuple[int, int]:
     if not keep:
         raise UserError(f"no text is `auto` that was not drawn before: there is nothing to audit. {at('metrics/gate.json')} says why.")
     chosen = sorted(keep, key=lambda entry: -entry[0])
-    form = [queue.Asked(row.id, row.text, "", "", {**queue.own_of(row), COLUMN: path.stem}) for _, _, row, _ in chosen]
     lines = [[row.id, cells[task.column], cells["confidence"], labeler, size] for _, _, row, cells in chosen]
+    path, content = record.planned(["id", task.column, "confidence", "labeler", "auto"], lines, paths.DRAWN)
+    form = [queue.Asked(row.id, row.text, "", "", {**queue.own_of(row), COLUMN: path.stem}) for _, _, row, _ in chosen]
     # The form first: a command that is killed in between has drawn nothing, and typed again it finds its form.
     if not queue.is_unfilled(file, form, task):
         queue.write_form(file, form, task)
     try:
-        files.write_csv(path, ["id", task.column, "confidence", "labeler", "auto"], lines, new=True)
+        with files.atomic(path, new=True) as target:
+            target.write(content)
     except BaseException:
         Path(file).unlink()  # what was not drawn is not asked
         raise
@@ -93,4 +93,4 @@ def draw(n: int, file: Path, settings: params.Params) -> tuple[int, int]:
 
 def is_form(path: str | Path) -> bool:
     """Says whether a filled-in file is the form of an audit."""
-    return COLUMN in tables.columns(path) and all(re.fullmatch(r"\d{2,}", row.cells[COLUMN].strip()) for row in tables.rows(path))
+    return COLUMN in tables.columns(path) and all(names.is_name(row.cells[COLUMN].strip()) for row in tables.rows(path))

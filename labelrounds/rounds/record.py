@@ -1,4 +1,4 @@
-"""Rounds of labels: data/rounds/NN.csv, append-only. What they say together is decided in `vote`.
+"""Rounds of labels: the files of data/rounds, append-only. `names` says what they are called, `vote` what they say together.
 
 A round holds `id` and/or `text`; `label`, or `labels` joined by `;`, or one 0/1 column per label; and maybe
 `annotator`, `source`, `note`, `labelled_at` (a time in UTC), `seconds` (spent on the text), `guideline` (the git
@@ -7,14 +7,16 @@ decide nothing: they are second opinions, from which the agreement among people 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from labelrounds.core import paths, tables
+from labelrounds.core import files, paths, tables
 from labelrounds.core.errors import UserError, at, did_you_mean, first_of
 from labelrounds.core.task import Task
 from labelrounds.pool.identity import ID_PATTERN, text_id
+from labelrounds.rounds import names
 
 LABEL_COLUMNS = ("label", "labels")
 OTHER_COLUMNS = ("id", "text", "annotator", "source", "note")
@@ -47,20 +49,41 @@ class Annotation:
 
 
 def round_files(folder: str | Path = paths.ROUNDS) -> list[Path]:
-    """Returns the files of the rounds in order; a file with another name is a UserError."""
-    found = sorted(path for path in Path(folder).glob("*") if path.is_file() and path.name != "README.md" and not path.name.startswith("."))
-    for path in found:
-        if not re.fullmatch(r"\d{2,}\.csv", path.name):
+    """Returns the files of the rounds in order; what is no file, or has another name, is a UserError."""
+    beside = ("README.md", paths.DRAWN.name)
+    found = [path for path in Path(folder).glob("*") if path.name not in beside and not path.name.startswith(".")]
+    for path in sorted(found):
+        if path.suffix != ".csv" or not names.is_name(path.stem):
             raise UserError(
-                f"{at(path)}: not the name of a round; expected two digits and .csv, such as 02.csv. Rename it, or bring it in with `labelrounds import {path.name}`."
+                f"{at(path)}: not the name of a round; expected a number of two digits, maybe a hyphen and a word, and .csv, such as "
+                f"{names.EXAMPLE}. Rename it, or bring it in with `labelrounds import {path.name}`."
             )
-    return sorted(found, key=lambda path: int(path.stem))
+        if not path.is_file():
+            what = "a link to a file that is not there" if path.is_symlink() else "a folder" if path.is_dir() else "not a file"
+            raise UserError(f"{at(path)}: this is {what}, so no label can be read from it. Remove it, or put the file of the round in its place.")
+    return sorted(found, key=lambda path: names.order(path.stem))
 
 
-def next_path(folder: str | Path = paths.ROUNDS) -> Path:
-    """Returns the path of the round that comes next."""
-    number = max((int(path.stem) for path in round_files(folder)), default=0) + 1
-    return Path(folder) / f"{number:02d}.csv"
+def next_number(folder: str | Path = paths.ROUNDS) -> int:
+    """Returns the number of the round that comes next."""
+    return max((names.number(path.stem) for path in round_files(folder)), default=0) + 1
+
+
+def planned(columns: list[str], rows: Iterable[Sequence[Any]], folder: str | Path = paths.ROUNDS, shared: bool = True) -> tuple[Path, str]:
+    """Returns (the path of the next round, or of the next file of another `folder`; what is to stand in it).
+
+    shared : others may add a round of the same number on their branches, so the name tells the content, too
+    """
+    number, content = next_number(folder), files.csv_text(columns, rows)
+    return Path(folder) / f"{names.of_content(number, content) if shared else f'{number:02d}'}.csv", content
+
+
+def add(columns: list[str], rows: Iterable[Sequence[Any]], folder: str | Path = paths.ROUNDS, shared: bool = True) -> Path:
+    """Writes the next round as `planned`, and returns its path; under the project's lock nobody else takes its name."""
+    path, content = planned(columns, rows, folder, shared)
+    with files.atomic(path, new=True) as file:
+        file.write(content)
+    return path
 
 
 def read_all(task: Task, folder: str | Path = paths.ROUNDS) -> list[Annotation]:

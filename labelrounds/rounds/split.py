@@ -13,7 +13,7 @@ from labelrounds.core.errors import UserError, at, first_of, no_labels
 from labelrounds.core.screen import few
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
-from labelrounds.rounds import holdout, record, vote
+from labelrounds.rounds import holdout, names, record, vote
 
 NEAR, TIED, NOT_IN_POOL = "near a held-out text", "tied to a held-out text", "not in the pool"
 Case = tuple[str, str, str, str]  # a text's id, what had to be decided, the round, more about it
@@ -40,26 +40,42 @@ class Split:
     heldout: set[str]
 
 
-def check_holdout_rounds(named: Sequence[str]) -> None:
-    """Raises a UserError unless all holdout rounds are there, one at least; before the first round, unless none is named."""
-    names = [path.stem for path in record.round_files()]
-    if not names and not named:
-        return  # a labeler that needs no labels begins: nothing is held out yet
-    if not names:
+def holdout_rounds(named: Sequence[str]) -> list[str]:
+    """Returns the whole names of the holdout rounds; before the first round none is named.
+
+    A UserError unless each is there, one at least, and each word names a single round: a number that two rounds have
+    would let a merge change the test set.
+    """
+    known = [path.stem for path in record.round_files()]
+    if not known and not named:
+        return []  # a labeler that needs no labels begins: nothing is held out yet
+    if not known:
         raise no_labels()
-    lacking = [name for name in named if name not in names]
+    where = at(params.PATH, params.line_of("split", "holdout_rounds"))
+    meant = {word: names.matching(word, known) for word in named}
+    lacking = [word for word, found in meant.items() if not found]
     if lacking or not named:
         found = f'names round "{lacking[0]}", which is not in {at(paths.ROUNDS)}' if lacking else "names no round"
         raise UserError(
-            f"{at(params.PATH, params.line_of('split', 'holdout_rounds'))}: split.holdout_rounds {found}; without a holdout round "
-            f'there is nothing to test on. Rounds there are: {", ".join(names)}. Name one that was drawn at random, such as ["{names[0]}"].'
+            f"{where}: split.holdout_rounds {found}; without a holdout round "
+            f'there is nothing to test on. Rounds there are: {", ".join(known)}. Name one that was drawn at random, such as ["{known[0]}"].'
         )
+    for word, found in meant.items():
+        if len(found) > 1:
+            raise UserError(
+                f'{where}: split.holdout_rounds names round "{word}", and {len(found)} rounds have that number: {", ".join(found)}. '
+                f'Write the whole name of those that give the test set, such as ["{found[0]}"].'
+            )
+    return [found[0] for found in meant.values()]
 
 
-def draw(annotations: Sequence[record.Annotation], task: Task, rule: params.Split, data: params.Data) -> Split:
-    """Returns the split of the annotated texts; an id that neither the pool nor a round has a text for is a UserError."""
+def draw(annotations: Sequence[record.Annotation], task: Task, rule: params.Split, data: params.Data, held_out: Sequence[str]) -> Split:
+    """Returns the split of the annotated texts; an id that neither the pool nor a round has a text for is a UserError.
+
+    held_out : the whole names of the holdout rounds
+    """
     # Membership of validation and test comes from the holdout rounds alone; a later round may correct a label.
-    first = vote.settle((a for a in annotations if a.round in rule.holdout_rounds), task)
+    first = vote.settle((a for a in annotations if a.round in held_out), task)
     verdict = vote.settle(annotations, task)
     texts, pool_size, grouped = read_texts(annotations, data)
     held = holdout.draw(

@@ -1,10 +1,14 @@
-"""The vote on each text: the newest round wins over older ones; within a round the majority; a tie leaves the text without a label."""
+"""The vote on each text: the newest round wins over older ones; within a round the majority; a tie leaves the text without a label.
+
+Rounds of one number, from two branches, vote as one round. A person who says the same in both has one vote.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from labelrounds.core.task import Task
+from labelrounds.rounds import names
 from labelrounds.rounds.record import OPINION, Annotation
 
 
@@ -34,15 +38,16 @@ def deciding(annotations: Iterable[Annotation]) -> list[Annotation]:
 
 def settle(annotations: Iterable[Annotation], task: Task) -> Verdict:
     """Returns one label per text: the newest round wins; within it the majority (per label, if multi-label)."""
-    by_text: dict[str, dict[str, list[Annotation]]] = defaultdict(lambda: defaultdict(list))
+    by_text: dict[str, dict[int, list[Annotation]]] = defaultdict(lambda: defaultdict(list))
     for annotation in deciding(annotations):
-        by_text[annotation.id][annotation.round].append(annotation)
+        by_text[annotation.id][names.number(annotation.round)].append(annotation)
     labels: dict[str, Settled] = {}
     relabelled: dict[str, tuple[Settled, Settled]] = {}
     tied: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {}
     for identity, rounds in by_text.items():
-        for name in sorted(rounds, key=int):
-            votes = [annotation.labels for annotation in rounds[name]]
+        for _, said in sorted(rounds.items()):
+            name = max((annotation.round for annotation in said), key=names.order)
+            votes = [annotation.labels for annotation in once(said)]
             winner = majority(votes, task)
             if winner is None:
                 tied[identity] = (name, tuple(votes))
@@ -54,6 +59,14 @@ def settle(annotations: Iterable[Annotation], task: Task) -> Verdict:
             labels[identity] = new
             tied.pop(identity, None)
     return Verdict(labels, relabelled, tied)
+
+
+def once(annotations: Iterable[Annotation]) -> list[Annotation]:
+    """Returns the annotations of one text without those that a named person repeats in another round of the same number."""
+    kept: dict[tuple[str, tuple[str, ...]] | int, Annotation] = {}
+    for count, one in enumerate(annotations):
+        kept.setdefault((one.annotator, one.labels) if one.annotator else count, one)
+    return list(kept.values())
 
 
 def majority(votes: list[tuple[str, ...]], task: Task) -> tuple[str, ...] | None:

@@ -104,7 +104,7 @@ def plan(settings):
     """Returns {recipe: the points it should have}, smallest first."""
     study, task = settings.learning_curve, settings.labelled_task()
     train = {row.cells["id"]: row for row in tables.rows(paths.TRAIN)}
-    rounds = {row.cells["id"]: int(row.cells["round"]) for row in tables.rows(paths.LABELS) if row.cells["id"] in train}
+    rounds = {row.cells["id"]: int(row.cells["round"].partition("-")[0]) for row in tables.rows(paths.LABELS) if row.cells["id"] in train}
     sides = {"valid": files.sha256(paths.VALID), "test": files.sha256(paths.TEST)}
     sizes = sorted({min(size, len(rounds)) for size in (*study.sizes, len(rounds))})
     wanted = {}

@@ -208,7 +208,7 @@ def test_second_opinions_are_asked_blind_and_change_neither_split_nor_labels(tmp
     assert {row["id"].lstrip("'") for row in form} <= {row["id"] for row in made.rows("data/split/test.csv")}
     made.split()
     after = made.digests()
-    assert {path for path in after if after[path] != before.get(path)} == {"Ben.csv", "data/rounds/02.csv"}
+    assert {path for path in after if after[path] != before.get(path)} == {"Ben.csv", made.named("data/rounds/02.csv")}
     assert "already and were not written again" in made.command("import", "--annotator", "Ben", "Ben.csv")
 
 

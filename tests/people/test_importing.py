@@ -40,8 +40,8 @@ def test_labels_of_pool_texts_are_written_by_id_alone(here: SmallProject) -> Non
     shown = here.command("import", "a.csv")
     assert here.read("data/rounds/01.csv") == f"id,label,annotator\n{text_id(POOL[0])},good,Ann\n{text_id(POOL[1])},bad,Ann\n"
     assert shown == (
-        "2 labels of 2 texts are in data/rounds/01.csv now.\n"
-        "Next: dvc repro && dvc metrics diff; then commit data/rounds/01.csv, dvc.lock and metrics.\n"
+        f"2 labels of 2 texts are in {here.named('data/rounds/01.csv')} now.\n"
+        f"Next: dvc repro && dvc metrics diff; then commit {here.named('data/rounds/01.csv')}, dvc.lock and metrics.\n"
     )
 
 
@@ -118,8 +118,8 @@ def test_a_label_that_a_later_round_changed_is_not_changed_back_by_an_old_file(h
     form(here, "new.csv", {POOL[0]: "other"}, annotator="Ann")
     here.command("import", "new.csv")
     shown = here.command("import", "old.csv")
-    assert "1 of these a later round has changed; that stands. To change one back, add a round by hand: data/rounds/03.csv." in shown
-    assert not (here.folder / "data/rounds/03.csv").exists()
+    assert "1 of these a later round has changed; that stands. To change one back, add a round by hand, number 03." in shown
+    assert not list(here.folder.glob("data/rounds/03*"))
 
 
 def test_a_correction_by_the_same_person_is_a_new_label(here: SmallProject) -> None:
@@ -133,8 +133,8 @@ def test_a_correction_by_the_same_person_is_a_new_label(here: SmallProject) -> N
 def test_several_files_make_one_round(here: SmallProject) -> None:
     form(here, "ann.csv", {POOL[0]: "good", POOL[1]: "bad"}, annotator="Ann")
     form(here, "bob.csv", {POOL[0]: "good", POOL[2]: "bad"}, annotator="Bob")
-    assert "4 labels of 3 texts are in data/rounds/01.csv now." in here.command("import", "ann.csv", "bob.csv")
-    assert not (here.folder / "data/rounds/02.csv").exists()
+    assert "4 labels of 3 texts are in data/rounds/01-" in here.command("import", "ann.csv", "bob.csv")
+    assert len(list(here.folder.glob("data/rounds/*"))) == 1
 
 
 def test_one_file_named_twice_counts_once_where_people_are_named(here: SmallProject) -> None:
@@ -149,7 +149,7 @@ def test_a_round_is_never_overwritten(here: SmallProject) -> None:
     form(here, "a.csv", {POOL[2]: "good"})
     here.command("import", "a.csv")
     assert {path: here.digests()[path] for path in before} == before
-    assert (here.folder / "data/rounds/08.csv").is_file()
+    assert here.rows("data/rounds/08.csv")
 
 
 def test_who_labelled_may_be_named_for_the_whole_file(here: SmallProject) -> None:

@@ -49,7 +49,7 @@ def test_the_form_shows_people_nothing_of_what_the_model_said(here: SmallProject
     assert shown.startswith("30 texts, drawn at random from 120 that are labelled automatically, wait in check.csv.")
     rows = here.rows("check.csv")
     assert list(rows[0]) == ["id", "text", "label", "annotator", "note", "audit"]
-    assert {row["audit"] for row in rows} == {"01"} and all(row["label"] == "" for row in rows)
+    assert {row["audit"] for row in rows} == {Path(here.named("data/audits/drawn/01.csv")).stem} and all(row["label"] == "" for row in rows)
     record = here.rows("data/audits/drawn/01.csv")
     assert [row["id"] for row in record] == [row["id"].lstrip("'") for row in rows]
     assert all(row["label"] == said[row["id"]] and row["labeler"] == "0123456789abcdef" and row["auto"] == "120" for row in record)
@@ -67,7 +67,7 @@ def test_every_automatic_text_is_drawn_as_often_as_any_other(here: SmallProject)
         here.command("audit", "40", "check.csv")
         for row in here.rows("data/audits/drawn/01.csv"):
             counts[row["id"]] = counts.get(row["id"], 0) + 1
-        (here.folder / "data/audits/drawn/01.csv").unlink()
+        (here.folder / here.named("data/audits/drawn/01.csv")).unlink()
         (here.folder / "check.csv").unlink()
     found = np.array([*counts.values(), *[0] * (120 - len(counts))])
     # Chi-squared with 119 degrees of freedom, its variance less by drawing without putting back: mean 119 * 2/3.
@@ -77,15 +77,15 @@ def test_every_automatic_text_is_drawn_as_often_as_any_other(here: SmallProject)
 def test_the_next_audit_draws_other_texts_and_the_same_clone_the_same_ones(here: SmallProject) -> None:
     decided(here)
     here.command("audit", "70", "a.csv")
-    first = (here.folder / "data/audits/drawn/01.csv").read_bytes()
+    first = (here.folder / here.named("data/audits/drawn/01.csv")).read_bytes()
     assert "drawn at random from 50" in here.command("audit", "70", "b.csv")
     ids = [{row["id"] for row in here.rows(f"data/audits/drawn/{name}.csv")} for name in ("01", "02")]
     assert not ids[0] & ids[1] and len(ids[1]) == 50
     assert "there is nothing to audit" in here.wrong("audit", "10", "c.csv")
     for name in ("data/audits/drawn/01.csv", "data/audits/drawn/02.csv", "a.csv"):
-        (here.folder / name).unlink()
+        (here.folder / here.named(name)).unlink()
     here.command("audit", "70", "a.csv")
-    assert (here.folder / "data/audits/drawn/01.csv").read_bytes() == first
+    assert (here.folder / here.named("data/audits/drawn/01.csv")).read_bytes() == first
 
 
 def test_a_form_that_cannot_be_written_leaves_no_trace(here: SmallProject) -> None:
@@ -125,7 +125,8 @@ def test_a_checked_form_goes_to_the_audits_and_never_to_the_rounds(here: SmallPr
     said = decided(here)
     here.command("audit", "12", "check.csv")
     here.fill("check.csv", said)
-    assert "12 labels of 12 texts are in data/audits/01.csv now." in here.command("import", "check.csv", "--annotator", "ana")
+    shown = here.command("import", "check.csv", "--annotator", "ana")
+    assert f"12 labels of 12 texts are in {here.named('data/audits/01.csv')} now." in shown
     assert not list((here.folder / "data").glob("rounds/*.csv"))
     with contextlib.chdir(here.folder):
         checks = audits.checked(Task("multi-class", tuple(LABELS)))
@@ -167,7 +168,7 @@ def test_the_demos_people_fill_in_an_audit_too(here: SmallProject) -> None:
     here.table("data/predictions/shards/part-00000.csv", ["id", "labeler"], [[text_id("wonderful"), "0123456789abcdef"]])
     here.command("audit", "2", "check.csv")
     here.command("demo", "annotate", "check.csv")
-    assert "2 labels of 2 texts are in data/audits/01.csv" in here.command("import", "check.csv")
+    assert "2 labels of 2 texts are in data/audits/01-" in here.command("import", "check.csv")
 
 
 # What an audit does to the gate
@@ -234,7 +235,7 @@ def test_an_audit_that_keeps_the_promise_changes_nothing_but_its_own_texts(runni
     assert before["open"] >= 1 and empty["audits"] == 0 and "auto" in decisions.values()
     answers = check(here, truth)
     after, report, now = decide(here)
-    assert (report["newest"], report["drawn"], report["checked"], report["right"], report["kept"]) == ("01", 100, 100, 100, 1)
+    assert (report["newest"][:3], report["drawn"], report["checked"], report["right"], report["kept"]) == ("01-", 100, 100, 100, 1)
     assert (report["low"], report["high"]) == tuple(round(bound, 6) for bound in binomial.interval(100, 100))
     assert sum(found["n"] for found in report["labels"].values()) == 100
     assert {identity for identity in now if now[identity] != decisions[identity]} == set(answers)
@@ -293,4 +294,4 @@ def test_a_new_project_begins_without_the_audits_of_the_old_one(here: SmallProje
     here.command("import", "check.csv")
     with contextlib.chdir(here.folder):
         going = {path.as_posix() for path in init.leftovers(Path("texts.csv"), [])}
-    assert {"data/audits/01.csv", "data/audits/drawn/01.csv"} <= going
+    assert {here.named("data/audits/01.csv"), here.named("data/audits/drawn/01.csv")} <= going

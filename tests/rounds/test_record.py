@@ -7,7 +7,7 @@ import pytest
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.pool.identity import text_id
-from labelrounds.rounds import record
+from labelrounds.rounds import names, record
 from tests.small import LABELS
 
 CLASSES = Task("multi-class", tuple(LABELS))
@@ -125,19 +125,45 @@ def test_for_several_labels_an_empty_cell_is_not_the_answer_none(tmp_path: Path)
     assert '01.csv:2: ";" names no label. Write "-" where none applies.' in error(tmp_path, "text,labels\none,;\n", SEVERAL)
 
 
-def test_rounds_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
-    for name in ("100.csv", "02.csv", "11.csv", "README.md", ".draft.csv"):
+def test_rounds_are_read_in_the_order_of_their_numbers_and_then_of_their_names(tmp_path: Path) -> None:
+    for name in ("100.csv", "02.csv", "11-ben.csv", "11-ana.csv", "11.csv", "011-5f1c2a.csv", "README.md", ".draft.csv"):
         written(tmp_path, "text,label\none,good\n", name)
-    assert [path.name for path in record.round_files(tmp_path)] == ["02.csv", "11.csv", "100.csv"]
-    assert record.next_path(tmp_path).name == "101.csv"
+    found = [path.name for path in record.round_files(tmp_path)]
+    assert found == ["02.csv", "011-5f1c2a.csv", "11.csv", "11-ana.csv", "11-ben.csv", "100.csv"]
+    assert record.next_number(tmp_path) == 101
 
 
-def test_the_first_round_has_two_digits(tmp_path: Path) -> None:
-    assert record.next_path(tmp_path / "none yet").name == "01.csv"
+def test_the_first_round_has_two_digits_and_a_name_by_what_it_holds(tmp_path: Path) -> None:
+    assert record.add(["id"], [["a"]], tmp_path / "none yet").name == "01-1830fc.csv"
+    assert record.add(["id"], [["a"]], tmp_path / "none yet").name == "02-1830fc.csv"
+    assert record.add(["id"], [["b"]], tmp_path / "none yet", shared=False).name == "03.csv"
 
 
-@pytest.mark.parametrize("name", ["1.csv", "02.txt", "02 (copy).csv", "two.csv", "02.csv.gz"])
+def test_two_branches_that_add_a_round_each_give_them_two_names_and_for_the_same_labels_one(tmp_path: Path) -> None:
+    ana, ben, same = (record.add(["id"], [[said]], tmp_path / who) for who, said in (("ana", "a"), ("ben", "b"), ("both", "a")))
+    assert ana.name != ben.name and ana.name == same.name
+
+
+@pytest.mark.parametrize("name", ["1.csv", "02.txt", "02 (copy).csv", "two.csv", "02.csv.gz", "02-.csv", "02_5f1c2a.csv", "02-5F1C2A.csv", "02"])
 def test_a_file_among_the_rounds_with_another_name_is_an_error(tmp_path: Path, name: str) -> None:
     written(tmp_path, "text,label\none,good\n", name)
     with pytest.raises(UserError, match="not the name of a round"):
         record.round_files(tmp_path)
+
+
+def test_a_folder_or_a_dangling_link_in_place_of_a_round_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "04.csv").mkdir()
+    with pytest.raises(UserError, match=r"04\.csv: this is a folder, so no label can be read from it\."):
+        record.round_files(tmp_path)
+    (tmp_path / "04.csv").rmdir()
+    (tmp_path / "04.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(UserError, match=r"04\.csv: this is a link to a file that is not there"):
+        record.round_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("01", ["01"]), ("02", ["02-ana", "02-ben"]), ("02-ben", ["02-ben"]), ("03", ["03-ana"]), ("1", []), ("04", []), ("02-", []), ("", [])],
+)
+def test_a_word_means_the_round_of_that_name_or_else_all_rounds_of_that_number(word: str, meant: list[str]) -> None:
+    assert names.matching(word, ["02-ben", "02-ana", "01-ana", "01", "03-ana"]) == meant

@@ -47,6 +47,21 @@ def test_a_tie_in_the_newest_round_overrules_what_was_settled_before() -> None:
     assert verdict.labels == {} and verdict.tied["a"][0] == "02"
 
 
+def test_rounds_of_one_number_vote_together_whatever_their_names() -> None:
+    said = [annotation(("good",), "02-ana"), annotation(("bad",), "02-ben"), annotation(("bad",), "02"), annotation(("other",), "01")]
+    for order in (said, said[::-1]):
+        found = settle(order, CLASSES)
+        assert (found.labels["a"].labels, found.labels["a"].round, found.labels["a"].votes) == (("bad",), "02-ben", 3)
+        assert found.relabelled["a"][0].round == "01"
+    assert settle(said[:2], CLASSES).tied == {"a": ("02-ben", (("good",), ("bad",)))}, "neither is newer, so nobody wins"
+
+
+def test_who_says_the_same_in_two_rounds_of_one_number_has_one_vote() -> None:
+    ana = [annotation(("good",), name, annotator="Ana") for name in ("02-1f", "02-2f")]
+    assert settle([*ana, annotation(("bad",), "02-2f", annotator="Ben")], CLASSES).labels == {}
+    assert settle([ana[0], annotation(("bad",), "02-2f", annotator="Ana")], CLASSES).labels == {}, "who says both says neither"
+
+
 def test_the_same_label_again_is_no_relabelling() -> None:
     assert settle([annotation(("good",)), annotation(("good",), "02")], CLASSES).relabelled == {}
 

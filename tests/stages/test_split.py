@@ -225,6 +225,24 @@ def test_the_metrics_count_texts_per_side_label_and_round(here: SmallProject) ->
     )
 
 
+def test_the_test_set_stays_when_a_merge_brings_rounds_of_the_same_number(here: SmallProject) -> None:
+    here.split()
+    before = side_of(here)["test"]
+    (here.folder / "data/rounds/01.csv").rename(here.folder / "data/rounds/01-5f1c2a.csv")
+    here.split()
+    assert side_of(here)["test"] == before, "a number alone names the round that has it"
+    here.round("01-777777", dict.fromkeys(BASES[:4], "good"))
+    shown = here.wrong("split")
+    assert 'split.holdout_rounds names round "01", and 2 rounds have that number: 01-5f1c2a, 01-777777. Write the whole name' in shown
+    here.params(split__holdout_rounds=["01-5f1c2a"])
+    here.split()
+    assert side_of(here)["test"] == before
+    (here.folder / "data/rounds/01-5f1c2a.csv").rename(here.folder / "data/rounds/01.csv")
+    here.params(split__holdout_rounds=["01"])
+    here.split()
+    assert side_of(here)["test"] == before, "a round whose whole name is the number goes before others of that number"
+
+
 def test_labels_csv_says_for_each_text_what_decided(here: SmallProject) -> None:
     here.round("02", {BASES[0]: "good"})
     here.split()
