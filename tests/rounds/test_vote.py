@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelrounds.core.task import Task
+from labelrounds.rounds import names
 from labelrounds.rounds.record import Annotation
 from labelrounds.rounds.vote import majority, settle
 from tests.small import LABELS, PROPERTY
@@ -105,7 +106,7 @@ def test_a_label_wins_where_more_than_half_give_it(votes: list[tuple[str, ...]])
 
 
 SAID = st.lists(
-    st.builds(lambda label, name, identity: annotation((label,), name, identity), *map(st.sampled_from, (LABELS, ("01", "02", "10"), "abc")))
+    st.builds(lambda label, name, identity: annotation((label,), name, identity), *map(st.sampled_from, (LABELS, ("01", "02", "02-1f", "10"), "abc")))
 )
 
 
@@ -116,7 +117,7 @@ def test_every_text_that_was_labelled_is_settled_or_tied_by_its_newest_round(sai
     assert verdict.labels.keys() | verdict.tied.keys() == {one.id for one in said}
     assert not verdict.labels.keys() & verdict.tied.keys()
     for identity in {one.id for one in said}:
-        newest = max((one.round for one in said if one.id == identity), key=int)
+        newest = max((one.round for one in said if one.id == identity), key=names.order)
         assert (verdict.labels[identity].round if identity in verdict.labels else verdict.tied[identity][0]) == newest
 
 
