@@ -99,16 +99,17 @@ def test_an_audit_killed_between_its_two_writes_has_drawn_nothing_and_goes_on_wh
     here: SmallProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decided(here)
-    write_csv = files.write_csv
+    atomic = files.atomic
 
     def killed(path, *arguments, **options):
         if Path(path).parent == paths.DRAWN:
             os._exit(9)
-        return write_csv(path, *arguments, **options)
+        return atomic(path, *arguments, **options)
 
-    monkeypatch.setattr(files, "write_csv", killed)
+    monkeypatch.setattr(files, "atomic", killed)
     if (child := os.fork()) == 0:
         here.command("audit", "10", "check.csv")
+        os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     monkeypatch.undo()
     assert (here.folder / "check.csv").is_file() and not list((here.folder / paths.DRAWN).glob("*.csv"))
