@@ -3,8 +3,6 @@
 data/snapshots, data/predictions, data/rounds, metrics/{split,agreement}.json, metrics/DEPLOY/test.csv ──► metrics/stop.json
 """
 
-import json
-
 import click
 
 from labelrounds.core import files, params, paths, tables
@@ -28,7 +26,7 @@ def main() -> None:
         found = {
             "gain": stopping.gain(models, {row["id"]: row["gold"] for row in rows}, task, stop, settings.seed),
             "stability": stopping.stability(models, task, stop),
-            "people": stopping.people(json.loads((paths.METRICS / "agreement.json").read_text(encoding="utf-8")), stop),
+            "people": stopping.people(files.read_json(paths.METRICS / "agreement.json"), stop),
         }
         says = stopping.sentence(found)
         summary = {
@@ -46,7 +44,7 @@ def read_now(rows: list[dict[str, str]], settings: params.Params, task: Task) ->
     """Returns the snapshot of the model of now, from what the stages before have just made. rows : of metrics/DEPLOY/test.csv"""
     annotations = vote.deciding(record.read_all(task))
     taken = {a.id for a in annotations} | set(paths.HELDOUT.read_text(encoding="utf-8").split())
-    train = json.loads((paths.METRICS / "split.json").read_text(encoding="utf-8"))["train"]
+    train = files.read_json(paths.METRICS / "split.json")["train"]
     stop_set = snapshots.stop_set(predictions.cells(task.column), taken)
     newest = max((a.round for a in annotations), key=names.order)
     return snapshots.Snapshot(newest, settings.deploy, "", train, {row["id"]: row["predicted"] for row in rows}, stop_set)

@@ -79,6 +79,29 @@ def tokenizer(kind: str = "bert"):
     )
 
 
+def chat_tokenizer(kind: str):
+    """Returns a byte-level tokenizer with the control tokens of `llama-3` or `phi-3`, of which few are named; `folding` finds other spellings, too."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.BPE())
+    words.pre_tokenizer, words.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    words.train_from_iterator([text for text, _ in texts(20)], trainer)
+    named, others = {
+        "llama-3": (["<|begin_of_text|>", "<|eot_id|>"], ["<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|python_tag|>"]),
+        "phi-3": (["<s>", "<|endoftext|>"], ["</s>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>"]),
+        "folding": (["<s>", "<|endoftext|>"], ["<|end|>", "[inst]", "[/inst]"]),
+    }[kind]
+    folds = kind == "folding"
+    if folds:
+        words.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, bos_token=named[0], eos_token=named[1])
+    # Phi 3's </s> is not even marked as special.
+    tokenizer.add_tokens([AddedToken(token, special=token != "</s>", normalized=folds) for token in others])
+    return tokenizer
+
+
 def model(folder: str | Path, kind: str = "bert", headless: bool = False, seed: int = 0) -> Path:
     """Saves a tiny model of the given kind with random weights as a Hugging Face folder and returns the folder.
 

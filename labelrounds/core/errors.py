@@ -1,7 +1,7 @@
 """The user's error: one clear message, exit code 1, never a traceback.
 
     UserError            a mistake in files, parameters or the surroundings that a person can correct
-    Command              a click command that also turns a full disk into a UserError
+    Command, Group       click's, that show no traceback: a full disk is a UserError, too, and so is what nobody has foreseen
 
 Every message says where, what was found, what was expected and what to do.
 """
@@ -60,30 +60,67 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def out_of_space(error: BaseException) -> bool:
-    """Says whether `error` is a full disk, as Python, safetensors or torch report it."""
+    """Says whether `error` is a full disk, as Python, safetensors, torch or SQLite report it."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     text = str(error).lower()
-    return "no space left on device" in text or "os error 28" in text or "file write failed" in text
+    return any(sign in text for sign in ("no space left on device", "os error 28", "file write failed", "unexpected pos", "disk is full"))
 
 
-class Command(click.Command):
-    """A click command whose full disk, unreadable or read-only file is a UserError like any other."""
+def read_only(error: BaseException) -> bool:
+    """Says whether `error` is a file system that cannot be written to."""
+    return (isinstance(error, OSError) and error.errno == errno.EROFS) or "read-only file system" in str(error).lower()
+
+
+def foreseen(error: BaseException) -> UserError | None:
+    """Returns the error of the surroundings that `error` means, such as a full disk; None where it is a fault of ours."""
+    name = getattr(error, "filename", None)
+    where = f" at {at(name)}" if isinstance(name, (str, Path)) else ""
+    if out_of_space(error):
+        return UserError(
+            f"the disk is full{where}: no space left on device. Nothing half-written is left behind. Free some space and run the same command again."
+        )
+    if read_only(error):
+        return UserError(f"the file system is read-only{where}: nothing was written. Run this in a copy that you can write to.")
+    if type(error).__module__ == "sqlite3":
+        return UserError(
+            f"the kept responses (data/responses) cannot be read or written: {error}. Move the folder away; then everything is asked again."
+        )
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return UserError("there is not enough memory. Lower `batch_size` or `model.max_length` in params.yaml, or use a machine with more.")
+    if isinstance(error, PermissionError):
+        return UserError(f"{at(name) if where else 'a file'}: permission denied. Check who owns it, then run again.")
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        return UserError("what was given is not UTF-8 text. Save it as UTF-8, then run again.")
+    if isinstance(error, OSError) and where:
+        hint = " `dvc repro` makes it where a stage does, and `dvc pull` brings it." if isinstance(error, FileNotFoundError) else " Check the path."
+        return UserError(f"{at(str(name))}: {(error.strerror or type(error).__name__).lower()}.{hint}")
+    return None
+
+
+class Told:
+    """What makes a click command tell every error in one sentence: those of the surroundings, and the unforeseen with a report."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except BrokenPipeError:
+            return super().invoke(ctx)  # type: ignore[misc]
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
-            if out_of_space(error):
-                where = getattr(error, "filename", None)
-                raise UserError(
-                    f"the disk is full{f' at {at(where)}' if where else ''}: no space left on device. "
-                    "Nothing half-written is left behind. Free some space and run the same command again."
-                ) from error
-            if isinstance(error, PermissionError):
-                raise UserError(f"{at(error.filename)}: permission denied. Check who owns it, then run again.") from error
-            raise
+            known = foreseen(error)
+            if known is None:
+                from labelrounds.core import unforeseen
+
+                known = unforeseen.told(error, ctx.command_path)
+            raise known from error
+
+
+class Command(Told, click.Command):
+    """A click command that tells every error in one sentence."""
+
+
+class Group(Told, click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+    group_class = type

@@ -87,6 +87,20 @@ def _umask() -> int:
     return mask
 
 
+def read_json(path: str | Path, hint: str = "Remove it, then run `dvc repro`.") -> dict[str, Any]:
+    """Returns the object that a JSON file holds; a UserError with the `hint` where there is no such file, or something else in it."""
+    path = Path(path)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{at(path)}: there is no such file yet. Run `dvc repro`, or `dvc pull`.") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{at(path)}: not JSON ({str(error)[:100]}). {hint}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{at(path)}: found {type(found).__name__}, expected an object ({{…}}), as labelrounds writes it. {hint}")
+    return found
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Writes `value` as indented JSON, keys in the order given; a NaN is an error."""
     with atomic(path) as file:
@@ -222,12 +236,12 @@ def verify(folder: str | Path) -> None:
     folder = Path(folder)
     if not (folder / MANIFEST).is_file():
         raise UserError(f"{at(folder)}: no {MANIFEST} here, so this is not a model that labelrounds made. Run `dvc repro`.")
-    sealed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    sealed = read_json(folder / MANIFEST, f"Remove {at(folder)}, then run `dvc repro` (or `dvc checkout` after `dvc pull`).")
     for name, digest in sealed.items():
         found = sha256(folder / name) if (folder / name).is_file() else "no file"
         if found != digest:
             raise UserError(
-                f"{at(folder / name)}: damaged: its SHA-256 is {found[:12]}, the manifest says {digest[:12]}. "
+                f"{at(folder / name)}: damaged: its SHA-256 is {found[:12]}, the manifest says {str(digest)[:12]}. "
                 f"Remove {at(folder)}, then run `dvc repro` (or `dvc checkout` after `dvc pull`)."
             )
 

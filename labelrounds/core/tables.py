@@ -15,7 +15,7 @@ from typing import Any
 
 from labelrounds.core import delimited, json_records, sheets
 from labelrounds.core.errors import UserError, at
-from labelrounds.core.lines import MAX_CELL, lines
+from labelrounds.core.lines import MAX_CELL, lines, most_unpacked, packed_too_well
 
 __all__ = ["FORMATS", "MAX_CELL", "Record", "Row", "as_text", "cells", "columns", "lines", "records", "rows", "shards", "table_format"]
 
@@ -178,26 +178,48 @@ def _parquet(path: Path):
 
     try:
         file = pyarrow.parquet.ParquetFile(path)
-    except pyarrow.ArrowInvalid as error:
+        names = file.schema_arrow.names
+        # Repeated texts stay one text in memory: a small file may hold the same megabyte a million times.
+        texts = [field.name for field in file.schema_arrow if pyarrow.types.is_string(field.type) or pyarrow.types.is_large_string(field.type)]
+        largest = max((file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups)), default=0)
+        file = pyarrow.parquet.ParquetFile(path, read_dictionary=texts)
+    except BROKEN as error:
         raise _broken_parquet(path, error) from None
-    names = file.schema_arrow.names
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise UserError(f'{at(path)}: the column "{repeated[0]}" is there twice. Rename or remove one.')
+    if largest > most_unpacked(path):
+        raise packed_too_well(path, most_unpacked(path))
     return file
 
 
+BROKEN = (OSError, ValueError, KeyError, NotImplementedError, OverflowError)  # what pyarrow raises for damage; its own errors are among these
+
+
 def _broken_parquet(path: Path, error: Exception) -> UserError:
-    return UserError(f"{at(path)}: not a whole parquet file ({str(error).splitlines()[0]}). Copy or write it again, or use CSV.")
+    return UserError(
+        f"{at(path)}: not a whole parquet file ({(str(error).splitlines() or ['no reason given'])[0]}). Copy or write it again, or use CSV."
+    )
 
 
 def _parquet_batches(path: Path) -> Iterator[list[dict[str, Any]]]:
     with _parquet(path) as file:
         try:
             for batch in file.iter_batches(batch_size=4096):
-                yield batch.to_pylist()
-        except OSError as error:  # what pyarrow raises for damage further in
+                step = max(1, 16 * MAX_CELL // _longest_row(batch))
+                for start in range(0, batch.num_rows, step):
+                    yield batch.slice(start, step).to_pylist()
+        except BROKEN as error:
             raise _broken_parquet(path, error) from None
+
+
+def _longest_row(batch: Any) -> int:
+    """Returns how many bytes of text a row of the batch has at most, 1 or more; what is not kept as repeated texts is in memory anyway."""
+    import pyarrow
+    import pyarrow.compute
+
+    repeated = [column.dictionary for column in batch.columns if pyarrow.types.is_dictionary(column.type) and len(column.dictionary)]
+    return 1 + sum(pyarrow.compute.max(pyarrow.compute.binary_length(texts)).as_py() or 0 for texts in repeated)
 
 
 def _parquet_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -5,6 +5,8 @@ was killed, or that asks only what is new, gives the same bytes. What all prompt
 """
 
 import copy
+import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ class LocalModel:
                 f"{at(folder)}: this model guesses masked words and cannot be prompted. Choose one that writes text (language_models in params.yaml)."
             )
         self.tokenizer = self._encoder.tokenizer
+        self._control, self._numbers = control_tokens(self.tokenizer)
         sequences = [self.tokens(question) for text in UNLIKE for question in prompt.questions(text, examples)]
         self._prefix = _shared(sequences)
         self._model: Any = None
@@ -37,8 +40,7 @@ class LocalModel:
 
     def tokens(self, question: Question) -> list[int]:
         """Returns the prompt's token ids, up to where the answer begins."""
-        special = [token for token in self.tokenizer.all_special_tokens if token.strip()]
-        messages = [{**message, "content": _without(message["content"], special)} for message in question.messages]
+        messages = [{**message, "content": plain(message["content"], self.tokenizer, self._control, self._numbers)} for message in question.messages]
         if self.tokenizer.chat_template:
             text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
             return self.tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -136,6 +138,28 @@ def _shared(sequences: list[list[int]]) -> list[int]:
     first, last = min(sequences), max(sequences)
     length = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     return first[:length]
+
+
+def control_tokens(tokenizer: Any) -> tuple[list[str], set[int]]:
+    """Returns (the control tokens as they are written, longest first; their numbers): those that steer a model, and are no words.
+
+    Many tokenizers name only some of them as special; the others stand among the added tokens.
+    """
+    named = {token: number for token, number in zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True)}
+    added = {
+        str(token): number for number, token in tokenizer.added_tokens_decoder.items() if token.special or re.fullmatch(r"[<\[].*[>\]]", str(token))
+    }
+    found = {token: number for token, number in (added | named).items() if token.strip()}
+    return sorted(found, key=lambda token: (-len(token), token)), set(found.values()) - {tokenizer.unk_token_id}
+
+
+def plain(text: str, tokenizer: Any, control: list[str], numbers: set[int]) -> str:
+    """Returns a message without anything that the tokenizer would make a control token of: a text must not end its own turn."""
+    text = _without(text, control)
+    if numbers & set(tokenizer(text, add_special_tokens=False)["input_ids"]):
+        # A tokenizer that folds characters before it looks for them finds them in other spellings, too.
+        text = _without(unicodedata.normalize("NFKC", text).lower(), [*control, *map(str.lower, control)])
+    return text
 
 
 def _without(text: str, special: list[str]) -> str:

@@ -7,8 +7,13 @@ one yes/no question per label: `user` then also sees `label`, and may be asked o
 `examples.csv` beside it holds the examples of `examples: fixed`.
 """
 
+import contextlib
+import functools
 import json
 import re
+import signal
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +26,8 @@ from labelrounds.pool.identity import text_id
 FILE, EXAMPLES = "prompt.jinja", "examples.csv"
 SCORES, JSON = "scores", "json"
 YES, NO = "yes", "no"
+SECONDS = 5.0  # to fill in a block
+LONGEST = 1_000_000  # characters of a block
 
 Message = dict[str, str]
 
@@ -50,7 +57,7 @@ class Prompt:
         jinja2 = _jinja()
         self.source, self.task, self.form, self.max_characters, self.name = source, task, form, max_characters, name
         # No loader: a guideline that is spread over files would change without its stage noticing.
-        environment = jinja2.sandbox.SandboxedEnvironment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        environment = _sandbox()(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
         try:
             self._template = environment.from_string(source)
         except jinja2.TemplateSyntaxError as error:
@@ -106,7 +113,11 @@ class Prompt:
         known = {"labels": list(self.task.labels), "form": self.form, "multi_label": self.task.multi_label, **values}
         try:
             # https://jinja.palletsprojects.com/en/stable/api/#jinja2.Template.blocks
-            return "".join(self._template.blocks[block](self._template.new_context(known))).strip()
+            with _at_most(SECONDS):
+                rendered = "".join(self._template.blocks[block](self._template.new_context(known))).strip()
+            if len(rendered) > LONGEST:
+                raise OverflowError(f"the block is {len(rendered):,} characters long, more than {LONGEST:,}")
+            return rendered
         except Exception as error:  # whatever the expressions of a template can raise
             hint = "Known here: text, labels, form, multi_label, and label where yes and no are asked."
             raise UserError(f"{at(self.name, self._line_of(error))}: {error}. {hint}") from None
@@ -119,6 +130,43 @@ class Prompt:
                 line = self._template.get_corresponding_lineno(trace.tb_lineno)
             trace = trace.tb_next
         return line
+
+
+@contextlib.contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Raises a TimeoutError in the block after so many seconds; only the main thread of a process can be stopped so."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise TimeoutError(f"it takes longer than {seconds:g} seconds to fill in. Are loops nested in it?")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@functools.cache
+def _sandbox() -> Any:
+    """Returns Jinja's sandbox, without products and powers that fill the memory before a time limit can stop them."""
+
+    class Sandbox(_jinja().sandbox.SandboxedEnvironment):
+        intercepted_binops = frozenset(["*", "**"])
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            sizes = [len(side) if isinstance(side, (str, list, tuple)) else abs(side) for side in (left, right)]
+            if (operator == "**" and sizes[0] > 1 and sizes[1] > 64) or sizes[0] * sizes[1] > LONGEST**2:
+                raise OverflowError(f"{left!r:.20} {operator} {right!r:.20} is too large")
+            if not all(isinstance(side, (int, float)) for side in (left, right)) and sizes[0] * sizes[1] > LONGEST:
+                raise OverflowError(f"{operator} makes more than {LONGEST:,} characters")
+            return super().call_binop(context, operator, left, right)
+
+    return Sandbox
 
 
 def _jinja() -> Any:

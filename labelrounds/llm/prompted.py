@@ -75,7 +75,7 @@ class PromptedLabeler:
     examples: tuple[Example, ...]
     vectors: np.ndarray | None
     machine: Machine | Callable[[], Machine]
-    kept: Kept = field(default_factory=Kept)
+    kept: Kept = field(default_factory=lambda: Kept(whole=responses.is_whole))
     language_models: Mapping[str, params.LanguageModel] = field(default_factory=dict)
     _near: dict[str, tuple[Example, ...]] = field(default_factory=dict, repr=False)
 
@@ -301,6 +301,6 @@ def load(folder: Path, card: contract.Card, machine: Any, settings: params.Param
         tuple(prompt.Example(example["id"], example["text"], tuple(example["labels"])) for example in examples),
         load_file(str(folder / VECTORS))["vectors"] if (folder / VECTORS).is_file() else None,
         machine,
-        Kept(published=responses.published(folder / RESPONSES)),
+        Kept(published=responses.published(folder / RESPONSES), whole=responses.is_whole),
         settings.language_models if settings else {},
     )

@@ -5,7 +5,6 @@ before the server's own Retry-After; all requests keep to one pace. One that fai
 """
 
 import email.utils
-import json
 import math
 import os
 import threading
@@ -56,7 +55,18 @@ def describe(model: LanguageModel, folder: Path) -> str:
     files.write_json(made / SERVED, {"model": model.model, "parameters": model.parameters})
     files.seal(made)
     files.publish(made, folder)
-    return f"{model.model} at {model.server}, which is asked when texts are to be labelled"
+    return f"{model.model} at {shown(model.server)}, which is asked when texts are to be labelled"
+
+
+def shown(address: str) -> str:
+    """Returns the address of a server for the screen: without a name, a password and whatever stands behind `?`, which may be a key."""
+    scheme, mark, rest = address.partition("://")
+    host = rest if mark else scheme
+    before, slash, path = host.partition("/")
+    before, query, _ = before.partition("?")
+    path, further, _ = path.partition("?")
+    masked = f"***@{before.rpartition('@')[2]}" if "@" in before else before
+    return f"{scheme}{mark}" * bool(mark) + masked + slash + path + ("?***" if query or further else "")
 
 
 def body_of(question: Question, prompt: Prompt, model: str, parameters: dict[str, Any], seed: int | None) -> Body:
@@ -165,7 +175,7 @@ class Server:
                 workers.shutdown(cancel_futures=True)
 
     def _where(self) -> str:
-        return f"language_models.{self._name} ({self._settings.server})"
+        return f"language_models.{self._name} ({shown(self._settings.server)})"
 
     def _client(self) -> Any:
         try:
@@ -208,14 +218,13 @@ class Server:
         except httpx2.RequestError as error:
             raise Later(f"the connection broke ({type(error).__name__})") from None
         if reply.status_code == 200:
-            return _response(reply, body)
+            return masked(_response(reply, body), self._secret)
         return self._refused(reply, body)
 
     def _refused(self, reply: Any, body: Body) -> Response:
         """Returns the response where declining is the answer; raises for every other status."""
-        status, why = reply.status_code, _reason(reply)
-        if self._secret:
-            why = why.replace(self._secret, "***")  # some servers repeat the key that they refuse
+        # Some servers repeat the key that they refuse: it goes before anything is cut.
+        status, why = reply.status_code, masked(_reason(reply), self._secret)[:200]
         if status in AGAIN:
             after = _retry_after(reply.headers.get("retry-after"))
             if after is not None and after > LONGEST_WAIT:
@@ -230,9 +239,9 @@ class Server:
             raise Hopeless(f"the server answered 404 ({why}). Check the address, and the model's name ({body['model']}).")
         try:
             code = reply.json()["error"].get("code")
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             code = None
-        if code in REFUSED:
+        if isinstance(code, str) and code in REFUSED:
             return {"content": None, "finish": code, "usage": [0, 0]}
         raise Failed(f"the server answered {status} ({why})")
 
@@ -266,9 +275,20 @@ def _reason(reply: Any) -> str:
         found = reply.json()
         found = found.get("error", found) if isinstance(found, dict) else found
         found = found.get("message", found) if isinstance(found, dict) else found
-    except ValueError:
+    except (ValueError, RecursionError):
         found = reply.text
-    return " ".join(str(found).split())[:200] or "no reason given"
+    return " ".join(str(found).split()) or "no reason given"
+
+
+def masked(value: Any, secret: str) -> Any:
+    """Returns a value of JSON with `***` for the key wherever it stands in a text."""
+    if not secret:
+        return value
+    if isinstance(value, str):
+        return value.replace(secret, "***")
+    if isinstance(value, list):
+        return [masked(part, secret) for part in value]
+    return {name: masked(part, secret) for name, part in value.items()} if isinstance(value, dict) else value
 
 
 def _response(reply: Any, body: Body) -> Response:
@@ -277,8 +297,7 @@ def _response(reply: Any, body: Body) -> Response:
         found = reply.json()
         choice = found["choices"][0]
         content, finish = choice["message"].get("content"), choice.get("finish_reason")
-        if content is not None and not isinstance(content, str):
-            raise TypeError
+        content, finish = _text(content), _text(finish)
         used = found.get("usage") or {}
         response: Response = {
             "content": content,
@@ -290,13 +309,26 @@ def _response(reply: Any, body: Body) -> Response:
             if not given and content:
                 raise Hopeless("it gives no log-probabilities. Set `form: json` for this prompt, and answers follow a JSON schema instead.")
             response["tokens"] = [
-                [step["token"], _number(step["logprob"]), [[top["token"], _number(top["logprob"])] for top in step.get("top_logprobs") or []]]
+                [
+                    _text(step["token"]) or "",
+                    _number(step["logprob"]),
+                    [[_text(top["token"]) or "", _number(top["logprob"])] for top in step.get("top_logprobs") or []],
+                ]
                 for step in given or []
             ]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, IndexError, TypeError, ValueError, AttributeError):
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
         raise Later("the server sent half an answer, or none in OpenAI's form") from None
     return response
 
 
+def _text(value: Any) -> str | None:
+    """Returns a text or None as it is, halves of a pair replaced; anything else is a TypeError."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError
+    return value and value.encode("utf-8", "replace").decode("utf-8")
+
+
 def _number(value: Any) -> float:
-    return round(max(float(value), -1e4), 6)  # some servers write -inf, or -9999
+    if isinstance(value, (bool, str)) or math.isnan(value):
+        raise TypeError
+    return round(min(max(float(value), -1e4), 0.0), 6)  # some servers write -inf, or -9999

@@ -9,13 +9,11 @@ from typing import Any
 import click
 
 from labelrounds.core import lock, paths
-from labelrounds.core.errors import Command, UserError, at
+from labelrounds.core.errors import Group, UserError, at
 
 
-class Commands(click.Group):
+class Commands(Group):
     """Subcommands in the order of the work."""
-
-    command_class = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)

@@ -17,21 +17,31 @@ def read_texts(texts: tuple[str, ...], source: str | None, settings: params.Para
     if bool(texts) == bool(source):
         raise UserError('give texts, such as `labelrounds label "some text"`, or --file FILE (`-` for standard input): one of the two.')
     if source is None:
-        wanted = list(texts)
+        wanted = [decoded(text.encode("utf-8", "surrogateescape"), f"text {number}") for number, text in enumerate(texts, 1)]
     elif source == "-":
-        wanted = [line.strip() for line in sys.stdin]
+        wanted = [decoded(line, f"standard input, line {number}").strip() for number, line in enumerate(sys.stdin.buffer, 1)]
     elif not Path(source).exists():
         raise UserError(f"{at(source)}: there is no such file. Check the path.")
-    elif Path(source).suffix.lower() in (".txt", ""):
+    elif Path(source).is_dir() and not any(file.suffix for file in tables.shards(source)):
+        raise UserError(f"{at(source)}: a folder; expected a file with one text per line, or a table.")
+    elif not Path(source).is_dir() and Path(source).suffix.lower() in (".txt", ""):
         wanted = [line.strip() for line in tables.lines(Path(source))]
     else:
         if settings.data.text_column not in tables.columns(source):
             raise reader.missing_column(source, settings.data.text_column)
-        wanted = [row.cells[settings.data.text_column].strip() for row in tables.rows(source)]
+        wanted = [row.cells.get(settings.data.text_column, "").strip() for row in tables.rows(source)]
     wanted = [text for text in wanted if text.strip()]
     if not wanted:
         raise UserError("there is no text to label: all are empty.")
     return wanted
+
+
+def decoded(raw: bytes, where: str) -> str:
+    """Returns text from UTF-8; a UserError that says `where` else."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{where}: not UTF-8 text. Convert it first, such as with `iconv -f WINDOWS-1252 -t UTF-8`.") from None
 
 
 def answers(texts: list[str], name: str, settings: params.Params, as_json: bool) -> Iterator[str]:

@@ -1,11 +1,10 @@
 """What the models make of the labels: results and the learning curve, as tables on the screen."""
 
-import json
 from typing import Any
 
 import click
 
-from labelrounds.core import params, paths, screen, tables
+from labelrounds.core import files, params, paths, screen, tables
 from labelrounds.measures import curve
 from labelrounds.rounds import queue
 
@@ -14,9 +13,7 @@ COLUMNS = 20  # labels with a column of their own; of more, no terminal shows a 
 
 def show_results(settings: params.Params) -> None:
     """Prints each labeler's F1 on the test set, the share of the pool labelled `auto`, and where the queue lies."""
-    measured = {
-        name: json.loads(path.read_text(encoding="utf-8")) for name in settings.labelers if (path := paths.METRICS / f"{name}.json").is_file()
-    }
+    measured = {name: files.read_json(path) for name in settings.labelers if (path := paths.METRICS / f"{name}.json").is_file()}
     if not measured:
         click.echo("There are no results yet. Run `dvc repro`.")
         return
@@ -37,7 +34,7 @@ def show_results(settings: params.Params) -> None:
         click.echo(f"Measured on other test texts, so not shown: {', '.join(other)}. Run its `dvc.yaml` again (studies/).")
     predicted = paths.METRICS / "predict.json"
     if predicted.is_file():
-        counts = json.loads(predicted.read_text(encoding="utf-8"))
+        counts = files.read_json(predicted)
         click.echo(
             f"Of {counts['n']} pool texts {counts['human']} are labelled by people, {counts['auto']} ({counts['auto'] / counts['n']:.0%}) are auto "
             f"({settings.predict.precision:.0%} of them are right, but for a risk of {settings.predict.risk:.0%}), {counts['review']} need review."
@@ -45,7 +42,7 @@ def show_results(settings: params.Params) -> None:
         click.echo("All labels: data/predictions/labelled.csv")
     stop = paths.METRICS / "stop.json"
     if stop.is_file():
-        says = json.loads(stop.read_text(encoding="utf-8"))["says"]
+        says = files.read_json(stop)["says"]
         click.echo(f"Of the labels: {says}")
     if paths.QUEUE.is_file():
         click.echo(f"The next {len(queue.read())} texts to label: {paths.QUEUE}  (labelrounds next FILE.csv)")

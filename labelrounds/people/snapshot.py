@@ -1,11 +1,11 @@
 """A snapshot of what the model knows, taken by `labelrounds import` before it brings a new round in."""
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from labelrounds.core import files, params, paths, tables
+from labelrounds.core.errors import UserError
 from labelrounds.labelers import contract
 from labelrounds.measures import snapshots
 from labelrounds.measures.snapshots import Snapshot
@@ -65,6 +65,6 @@ def take(settings: params.Params) -> Snapshot:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return files.read_json(path)
+    except (OSError, UserError):
         return {}

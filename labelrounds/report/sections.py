@@ -1,6 +1,5 @@
 """What a page shows of a project: the metrics as plain dicts and plots, None where a file is not there."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds.core import paths, tables
-from labelrounds.core.errors import UserError, at
+from labelrounds.core import files, paths, tables
 from labelrounds.core.task import SEPARATOR, Task, indicator
 from labelrounds.measures import bootstrap, scores
 from labelrounds.report import plots
@@ -61,12 +59,7 @@ class Project:
 
 def read_json(path: Path) -> Any:
     """Returns what a metrics file holds, or None if it is not there; damage is a UserError."""
-    if not path.is_file():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{at(path)}: not JSON ({error}). Remove it, then run `dvc repro`.") from None
+    return files.read_json(path) if path.is_file() else None
 
 
 def read_csv(path: Path) -> list[dict[str, str]] | None:

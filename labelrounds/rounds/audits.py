@@ -93,4 +93,18 @@ def draw(n: int, file: Path, settings: params.Params) -> tuple[int, int]:
 
 def is_form(path: str | Path) -> bool:
     """Says whether a filled-in file is the form of an audit."""
-    return COLUMN in tables.columns(path) and all(names.is_name(row.cells[COLUMN].strip()) for row in tables.rows(path))
+    if COLUMN not in tables.columns(path):
+        return False
+    without = None
+    drawn = 0
+    for row in tables.rows(path):
+        if names.is_name(row.cells.get(COLUMN, "").strip()):
+            drawn += 1
+        else:
+            without = without or row
+    if drawn and without:
+        raise UserError(
+            f"{without.where}: this row says not which audit drew it, and others do (column `{COLUMN}`). A form of an audit holds its own rows "
+            "alone: restore the cell, or move the row to a file of its own."
+        )
+    return bool(drawn)

@@ -441,3 +441,26 @@ def test_a_value_is_read_as_dvc_reads_it(here: SmallProject, typed: str) -> None
     content = f"a: {typed}\nb: [{typed or '~'}]\n"
     here.write("params.yaml", content)
     assert source.read().value == parse_yaml(content, "params.yaml")
+
+
+def test_aliases_that_multiply_are_an_error_and_others_are_not(here: SmallProject) -> None:
+    bomb = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+        f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    before = here.read("params.yaml")
+    here.write("params.yaml", bomb + before)
+    assert error() == "params.yaml: its `*aliases` unfold into more than 100,000 values. Write out what they stand for."
+    here.write("params.yaml", "a: &a [*a]\n" + before)
+    assert "unfold" in error()
+    here.write("params.yaml", before.replace("task:", "task: &task", 1))
+    assert params.load().task.labels == tuple(LABELS)
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", "..", ".hidden", "a\\b", "/etc", "a b", "-a", "ä"])
+@pytest.mark.parametrize("section", ["recipes", "further", "bases", "language_models", "prompts"])
+def test_no_name_leads_out_of_its_folder(here: SmallProject, section: str, name: str) -> None:
+    """These become the names of folders in models/ and of files in metrics/."""
+    value = {"recipes": {"encoder": "vanilla", "method": "tfidf"}, "bases": "somewhere", "language_models": {"source": "somewhere"}}
+    value["further"], value["prompts"] = value["recipes"], {"model": "m", "prompt": "folder"}
+    here.params(**{section: {name: value[section]}})
+    assert re.match(r"params.yaml:\d+: ", error())

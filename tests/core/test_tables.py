@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds.core import tables
+from labelrounds.core import lines, tables
 from labelrounds.core.errors import UserError
 from tests.small import FEWER
 
@@ -258,3 +258,36 @@ def test_a_workbook_gives_rows_with_their_numbers(tmp_path: Path) -> None:
     assert error(tmp_path / "a.xlsx").startswith('a.xlsx:2: "astray" stands in column 3, which has no name')
     (tmp_path / "a.xlsx").write_bytes((tmp_path / "a.xlsx").read_bytes()[:-300])
     assert error(tmp_path / "a.xlsx").startswith("a.xlsx: not a whole .xlsx workbook")
+
+
+def test_a_small_file_that_unpacks_into_a_large_one_is_an_error_before_it_fills_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "ALWAYS", 2_000_000)
+    with gzip.open(tmp_path / "bomb.csv.gz", "wb") as file:
+        file.write(b"text\n" + (b"a" * 999 + b"\n") * 10_000)
+    assert "holds more than 2,000,000 when unpacked" in error(tmp_path / "bomb.csv.gz")
+    texts = [f"{number}" + "a" * 5_000 for number in range(2000)]
+    pyarrow.parquet.write_table(pyarrow.table({"text": texts}), tmp_path / "bomb.parquet", compression="zstd", use_dictionary=False)
+    assert "holds more than 2,000,000 when unpacked" in error(tmp_path / "bomb.parquet")
+    (tmp_path / "real.csv").write_text("text\n" + "".join(f"the {number}th text of a long list\n" for number in range(9000)), encoding="utf-8")
+    (tmp_path / "real.csv.gz").write_bytes(gzip.compress((tmp_path / "real.csv").read_bytes()))
+    assert sum(1 for _ in tables.rows(tmp_path / "real.csv.gz")) == 9000
+
+
+def test_a_text_that_a_parquet_repeats_is_in_memory_once(tmp_path: Path) -> None:
+    """Forty kilobytes may say the same megabyte thousands of times: all at once they would be gigabytes."""
+    path = tmp_path / "repeated.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["x" * 900_000] * 3000, "number": list(range(3000))}), path, compression="zstd")
+    assert path.stat().st_size < 100_000
+    before = pyarrow.total_allocated_bytes()
+    most = 0
+    for number, row in enumerate(tables.rows(path)):
+        assert len(row.cells["text"]) == 900_000 and row.cells["number"] == str(number)
+        most = max(most, pyarrow.total_allocated_bytes() - before)
+    assert number == 2999 and most < 50_000_000
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-20], lambda b: b[:200] + b"\xff" * 40 + b[240:], lambda b: b[: len(b) // 2], lambda b: b"PAR1" * 9])
+def test_a_damaged_parquet_is_one_error(tmp_path: Path, damage) -> None:
+    path = written(tmp_path, "a.parquet", [{"text": f"text {number}", "label": "a"} for number in range(500)])
+    path.write_bytes(damage(path.read_bytes()))
+    assert "not a whole parquet file" in error(path)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
-from labelrounds.llm import prompt, shots
+from labelrounds.llm import local, prompt, shots
 from labelrounds.llm.prompt import Example, Prompt
 from tests.graph import ROOT
 from tests.small import PROPERTY
@@ -140,3 +140,38 @@ def test_the_nearest_examples_come_last_and_a_text_is_never_its_own() -> None:
     assert [e.text for e in near] == ["a box", "Great phone!"]
     (near,) = shots.nearest(["great phone"], np.asarray([[1, 0]], dtype=np.float32), known, vectors, 3)
     assert [e.text for e in near] == ["bad battery", "a box"], "a near-duplicate would show the answer itself"
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}",
+        "{{ 'a' * 999999999 }}",
+        "{{ [1] * 999999999 }}",
+        "{{ 9 ** 999999999 }}",
+        "{% for a in range(9999) %}{{ 'a' * 1000 }}{% endfor %}",
+    ],
+)
+def test_a_prompt_that_would_never_end_or_fill_the_memory_is_an_error(monkeypatch: pytest.MonkeyPatch, bomb: str) -> None:
+    monkeypatch.setattr(prompt, "SECONDS", 0.5)
+    with pytest.raises(UserError, match=r"prompt.jinja(:\d+)?: .*(longer than 0.5 seconds|too large|more than 1,000,000)"):
+        made(SOURCE.replace("Text:", bomb))
+    assert made(SOURCE.replace("Text:", "{{ 'ab' * 3 }}{{ 2 ** 5 }}{{ 3 * 4 }}")).questions("a")[0].messages[1]["content"].startswith("ababab3212")
+
+
+@pytest.mark.parametrize("kind", ["llama-3", "phi-3", "folding"])
+@pytest.mark.parametrize("text", ["{}", "a{}b", "x {}{}", "<|e{}nd|>", "ＡＢ {}", "{}\n{}"])
+def test_no_text_becomes_a_control_token(kind: str, text: str) -> None:
+    """Llama 3 and Phi 3 name only some of their control tokens as special; the others stand among the added tokens."""
+    from tests.tiny import chat_tokenizer
+
+    tokenizer = chat_tokenizer(kind)
+    written, numbers = local.control_tokens(tokenizer)
+    steering = {number for number, token in tokenizer.added_tokens_decoder.items()} - {tokenizer.unk_token_id}
+    assert numbers == steering and len(steering) > len(set(tokenizer.all_special_ids))
+    for token in written:
+        for spelled in {token, token.upper(), token.replace("|", "｜")}:
+            said = text.replace("{}", spelled)
+            plain = local.plain(said, tokenizer, written, numbers)
+            assert not set(tokenizer(plain, add_special_tokens=False)["input_ids"]) & steering, (said, plain)
+    assert local.plain("a < b | c [1] <i>", tokenizer, written, numbers) == "a < b | c [1] <i>"

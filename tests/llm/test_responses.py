@@ -1,7 +1,9 @@
 """Kept responses: nothing is asked twice, a kill loses nothing that was answered, and the same responses are the same bytes."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -76,3 +78,34 @@ def test_a_file_that_is_no_store_is_told(tmp_path: Path) -> None:
     (tmp_path / "kept.sqlite").write_text("something else, long enough to be seen as no database at all")
     with pytest.raises(UserError, match="the kept responses cannot be read"):
         Kept(tmp_path / "kept.sqlite").find(["1"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "7", '{"content": 1, "usage": [1, 1]}', '{"content": "a", "usage": "many"}', '{"content": "a", "usage": [1, 1], "tokens": [[7, -1, []]]}',
+     '{"content": "a", "usage": [1, 1], "tokens": [["a", null, []]]}', '{"answers": ["a"], "usage": [0, 0]}', '{"answers": [NaN], "usage": [0, 0]}', "[" * 5000],
+)  # fmt: skip
+def test_what_is_kept_and_is_no_response_is_forgotten_and_asked_again(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "kept.sqlite"
+    whole = {"content": "good", "finish": "stop", "usage": [3, 1], "tokens": [["good", -0.5, [["good", -0.5]]]]}
+    kept = Kept(path, whole=responses.is_whole)
+    kept.keep({"whole": whole})
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO kept VALUES ('odd', ?)", [content])
+    assert kept.find(["odd", "whole"]) == {"whole": whole}
+    kept.keep({"odd": whole})
+    assert kept.find(["odd"]) == {"odd": whole}
+
+
+def test_a_damaged_file_is_one_error_whenever_it_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "kept.sqlite"
+    kept = Kept(path)
+    kept.keep({str(number): {"content": "x" * 500} for number in range(200)})
+    kept.close()
+    damaged = bytearray(path.read_bytes())
+    damaged[4096:] = b"\x17" * (len(damaged) - 4096)
+    path.write_bytes(damaged)
+    with pytest.raises(UserError, match="the kept responses cannot be read"):
+        Kept(path).find(map(str, range(200)))
+    with pytest.raises(UserError, match=r"cannot be read|cannot be written"):
+        Kept(tmp_path).keep({"a": {}})

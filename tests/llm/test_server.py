@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -246,3 +247,82 @@ def test_own_parameters_go_before_ours_and_a_null_takes_one_away() -> None:
     assert body["response_format"]["json_schema"]["schema"] == prompt.schema() and server.tokens_of(body)[1] == 9
     keys = {responses.key_of(server.body_of(question, prompt, "m", own, seed)) for seed in (None, 1, 2)}
     assert len(keys) == 3, "each sample is a request of its own"
+
+
+def test_the_key_is_taken_out_before_anything_is_cut(loopback: Misbehaving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server's own words are cut to 200 characters: the cut must not fall into the key and leave half of it."""
+    monkeypatch.setenv("A_KEY", SECRET)
+    for before in range(170, 201, 3):
+        loopback.behave = lambda text, attempt, before=before: (400, {"error": {"message": f"{'x' * before}{SECRET} is wrong"}}, {})
+        _, failures = asked(loopback, TEXTS[:1], key="A_KEY")
+        assert SECRET[:4] not in failures[TEXTS[0]]
+
+
+def test_a_key_that_a_server_repeats_is_kept_nowhere(loopback: Misbehaving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", SECRET)
+    loopback.behave = lambda text, attempt: said(f"good {SECRET}", finish=SECRET)
+    kept, _ = asked(loopback, TEXTS[:2], key="A_KEY")
+    assert SECRET not in json.dumps(kept) and "***" in json.dumps(kept)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("http://me:pass-word@host:8000/v1", "http://***@host:8000/v1"),
+        ("https://token@host/v1", "https://***@host/v1"),
+        ("https://a:b@c@host/v1?api_key=sk-1", "https://***@host/v1?***"),
+        ("http://localhost:8000/v1", "http://localhost:8000/v1"),
+        ("https://host?key=1", "https://host?***"),
+        ("me:pass-word@host/v1", "***@host/v1"),
+    ],
+)
+def test_an_address_is_shown_without_what_may_be_a_password(tmp_path: Path, address: str, shown: str) -> None:
+    assert server.shown(address) == shown
+    said = server.describe(LanguageModel(server=address, model="m"), tmp_path / "m")
+    assert shown in said and "pass-word" not in said
+
+
+def test_no_error_shows_a_password_of_the_address(loopback: Misbehaving) -> None:
+    loopback.behave = lambda text, attempt: (404, {"error": {"message": "no such model"}}, {})
+    with pytest.raises(UserError) as caught:
+        asked(loopback, TEXTS[:1], address=loopback.address.replace("http://", "http://me:pass-word@"))
+    assert "pass-word" not in caught.value.message and "***@127.0.0.1" in caught.value.message
+
+
+def step(token: Any = "good", logprob: Any = -0.5, top: Any = ()) -> dict[str, Any]:
+    return {"choices": [{"message": {"content": "good"}, "logprobs": {"content": [{"token": token, "logprob": logprob, "top_logprobs": list(top)}]}}]}
+
+
+ODD = {
+    "a token that is a number": step(token=7),
+    "a token that is a list": step(token=["good"]),
+    "a likely token that is none": step(top=[{"token": {"a": 1}, "logprob": -1}]),
+    "a probability that is no number": step(logprob="a lot"),
+    "a probability that is NaN": step(logprob=float("nan")),
+    "a reason that is a list": {
+        "choices": [{"message": {"content": "good"}, "finish_reason": ["stop"], "logprobs": step()["choices"][0]["logprobs"]}]
+    },
+    "an endless count": {**said("good"), "usage": {"prompt_tokens": float("inf")}},
+    "a deep reply": b"[" * 100_000,
+    "an object in an object": b'{"a":' * 100_000,
+    "a number of 5,000 digits": b'{"choices": ' + b"1" * 5000 + b"}",
+}
+
+
+@pytest.mark.parametrize("reply", ODD.values(), ids=ODD)
+def test_a_reply_that_is_none_is_asked_again_and_never_kept(loopback: Misbehaving, reply: Any) -> None:
+    loopback.behave = lambda text, attempt: reply if attempt == 1 else said("good")
+    kept, failures = asked(loopback, TEXTS[:1])
+    assert not failures and responses.is_whole(kept[TEXTS[0]]) and len(loopback.seen) == 2
+
+
+def test_half_of_a_surrogate_pair_is_kept_as_a_sign_that_it_was_there(loopback: Misbehaving) -> None:
+    loopback.behave = lambda text, attempt: json.dumps(said("good \ud83d")).encode()
+    kept, _ = asked(loopback, TEXTS[:1])
+    assert kept[TEXTS[0]]["content"] == "good ?" and json.dumps(kept, ensure_ascii=False).encode("utf-8")
+
+
+@pytest.mark.parametrize("code", [["a"], {"a": 1}, 7, None])
+def test_an_error_with_an_odd_code_is_an_error_like_any_other(loopback: Misbehaving, code: Any) -> None:
+    loopback.behave = lambda text, attempt: (400, {"error": {"message": "no", "code": code}}, {})
+    assert asked(loopback, TEXTS[:1])[1] == {TEXTS[0]: "the server answered 400 (no)"}

@@ -8,6 +8,7 @@ from typing import Any
 from labelrounds.core.errors import UserError, at
 
 PATH = Path("params.yaml")
+LARGEST = 100_000  # values in the file
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,29 @@ def read(path: str | Path = PATH) -> Source:
     yaml = YAML(typ="safe", pure=True)  # the reader and YAML version (1.2) of DVC, so that both see the same values
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"))
+        if node is not None and _size(node, {}) > LARGEST:
+            raise UserError(f"{at(path)}: its `*aliases` unfold into more than {LARGEST:,} values. Write out what they stand for.")
         value = None if node is None else yaml.constructor.construct_document(node)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         raise UserError(f"{at(path, mark.line + 1 if mark else None)}: not YAML: {error.problem}. Correct that line.") from None
     except (YAMLError, UnicodeDecodeError):
         raise UserError(f"{at(path)}: not UTF-8 text, or control characters stand in it. Save it as UTF-8.") from None
+    except RecursionError:
+        raise UserError(f"{at(path)}: its values stand too deep in each other to be read. params.yaml has three levels.") from None
+    except (ValueError, OverflowError, TypeError) as error:  # a number or a date that none is
+        raise UserError(f"{at(path)}: a value cannot be read ({str(error)[:100]}). Put texts in quotes.") from None
     return Source(path, value, node, yaml.constructor.construct_object)
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """Returns how many values a node of YAML unfolds into: an alias stands for all of what it names, and may do so again and again."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = LARGEST + 1  # one that holds itself
+    inside = [part for pair in node.value for part in pair] if node.id == "mapping" else node.value if node.id == "sequence" else []
+    known[id(node)] = 1 + sum(_size(part, known) for part in inside)
+    return known[id(node)]
 
 
 def line_of(*keys: str, path: str | Path = PATH) -> int:
