@@ -1,7 +1,7 @@
 """Decide what the model may label alone, at the precision that params.yaml promises; write the labelled pool.
 
     data/predictions/shards, data/pool, data/split/{valid,labels}.csv, data/audits, models/labeler/DEPLOY
-        ──► data/predictions/labelled.csv; metrics/{gate,audit,predict}.json
+        ──► data/predictions/labelled.{csv,parquet}; metrics/{gate,audit,predict}.json
 
 Audits take texts out first; then the unlabelled pool fixes the cuts to try, and the validation texts try them.
 """
@@ -19,7 +19,7 @@ from labelrounds.core.task import Task
 from labelrounds.labelers import contract, gating
 from labelrounds.measures import gate, gate_report
 from labelrounds.pool import reader
-from labelrounds.rounds import audits, queue, vote
+from labelrounds.rounds import audits, labelled, vote
 
 
 @click.command(cls=Command)
@@ -66,23 +66,20 @@ def scores_of_others(valid: examples.Examples, known: set[str], settings: params
     return {valid.ids[number]: row for number, row in zip(lacking, found, strict=True)}
 
 
-def write_labelled(labelled: Iterator[gating.Labelled], task: Task, data: params.Data) -> tuple[dict[str, int], Counter[str]]:
-    """Writes labelled.csv, one row per pool text; returns ({decision: texts}, how often each label is given, those for review aside)."""
-    columns = ["id", "text", task.column, "confidence", "decision"]
-    own = reader.own_columns(data.pool, data.text_column, columns)
+def write_labelled(pool: Iterator[gating.Labelled], task: Task, data: params.Data) -> tuple[dict[str, int], Counter[str]]:
+    """Writes the labelled pool, one row per text; returns ({decision: texts}, how often each label is given, those for review aside)."""
+    own = reader.own_columns(data.pool, data.text_column, ["id", "text", task.column, "confidence", "decision"])
     decisions: dict[str, int] = {gating.AUTO: 0, gating.REVIEW: 0, gating.HUMAN: 0}
     labels: Counter[str] = Counter()
 
-    def rows() -> Iterator[list[str]]:
-        for one in labelled:
+    def lines() -> Iterator[labelled.Line]:
+        for one in pool:
             decisions[one.decision] += 1
             if one.decision != gating.REVIEW:
                 labels.update(one.labels)
-            sure = "" if one.confidence is None else f"{one.confidence:.4f}"
-            cells = (queue.harmless(one.text.own.get(name, "")) for name in own)
-            yield [one.text.id, queue.harmless(one.text.text), queue.harmless(task.spell(one.labels)), sure, one.decision, *cells]
+            yield one.text.id, one.text.text, one.labels, one.confidence, one.decision, [one.text.own.get(name, "") for name in own]
 
-    files.write_csv(paths.LABELLED, [*columns, *map(queue.harmless, own.values())], rows(), bom=True)
+    labelled.write(lines(), task, list(own.values()), paths.LABELLED, paths.LABELLED_DATA)
     return decisions, labels
 
 
