@@ -50,6 +50,7 @@ class Browser:
             self._tab(browserContextId=self.call("Target.createBrowserContext")["browserContextId"])
             self.persons[person] = self.session or ""
         self.session = self.persons[person]
+        self.call("Page.bringToFront")
 
     def __enter__(self) -> "Browser":
         return self

@@ -99,7 +99,7 @@ def make(room: Room, hosts: set[str], cookie: str, title: str) -> Guard:
         person = person_of(request)
         if person is None:
             return page("enter.html", message="")
-        values = {"person": person, "page_token": room.doors.page_token(person)}
+        values: dict[str, Any] = {"person": person, "page_token": room.doors.page_token(person)}
         if room.closed or room.work is None:
             return page("over.html", outcome=room.outcome, closed=room.closed, **values)
         state = room.state(person, "")

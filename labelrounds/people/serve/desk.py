@@ -5,10 +5,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from labelrounds.core.errors import UserError
 from labelrounds.core.params import Params
-from labelrounds.people.serve.journal import LABEL, SKIP, UNDO, Event, Journal
+from labelrounds.people.serve.journal import LABEL, UNDO, Event, Journal
 from labelrounds.people.serve.work import Item, Work
 
 LEASE = 900.0  # seconds that a text stays with a page that shows it; then others may get it
@@ -30,7 +31,6 @@ class Progress:
     total: int
     done: int
     left: int
-    elsewhere: int
     mine: int
     skipped: int
     per_minute: float
@@ -46,16 +46,20 @@ class Desk:
         self.answers: dict[tuple[str, str], Event] = {}  # by (person, text id): labels and skips that stand
         self.trail: dict[str, list[Event]] = defaultdict(list)  # by person: the same, in order
         self.people: dict[str, set[str]] = defaultdict(set)  # by text id: who labelled it
+        self.answered: dict[str, set[str]] = defaultdict(set)  # by person: ids of texts that they labelled or skipped
+        self.asked: dict[str, set[str]] = {}  # by person: ids of texts that they labelled or skipped in an earlier round
+        self.labelled: set[str] = set()  # ids of texts that anybody labelled
+        self.full: set[str] = set()  # ids of texts that as many people labelled as they are for
         self.returned: dict[str, list[str]] = defaultdict(list)  # by person: ids of answers taken back, the newest first
         self.shown: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)  # by text id: {(person, tab): since when}
+        # How many people each text is for: the share `overlap` goes to one more.
+        self.wanted = {identity: work.people + (self._draw("overlap", identity) < work.overlap) for identity in work.items}
         for event in journal.events:
             unknown = next((label for label in event.labels if label not in self.task.index), None)
             if unknown is not None:
                 raise UserError(f'{event.where}: the label "{unknown}" is not among task.labels any more. Put it back, or correct this line by hand.')
             self._apply(event)
         self.orders: dict[str, list[Item]] = {}
-        # How many people each text is for: the share `overlap` goes to one more.
-        self.wanted = {identity: work.people + (self._draw("overlap", identity) < work.overlap) for identity in work.items}
 
     # What is said
 
@@ -90,15 +94,24 @@ class Desk:
         if event.do == UNDO:
             trail[:] = [one for one in trail if one.key != event.undoes]
             self.answers.pop(place, None)
-            self.people[event.id].discard(event.person)
+            self.answered[event.person].discard(event.id)
+            self._labelled(event.id, event.person, False)
             self.returned[event.person].insert(0, event.id)
             return
         trail[:] = [one for one in trail if one.id != event.id] if place in self.answers else trail
         trail.append(event)
         self.answers[place] = event
-        (self.people[event.id].add if event.do == LABEL else self.people[event.id].discard)(event.person)
+        self.answered[event.person].add(event.id)
+        self._labelled(event.id, event.person, event.do == LABEL)
         if event.id in self.returned[event.person]:
             self.returned[event.person].remove(event.id)
+
+    def _labelled(self, identity: str, person: str, does: bool) -> None:
+        """Notes whether a person's label of a text stands."""
+        people = self.people[identity]
+        (people.add if does else people.discard)(person)
+        (self.labelled.add if people else self.labelled.discard)(identity)
+        (self.full.add if len(people) >= self.wanted.get(identity, 1) else self.full.discard)(identity)
 
     # What is shown
 
@@ -129,19 +142,28 @@ class Desk:
 
         tab : leave out what another page of theirs shows (None: do not); a page without script has the tab ""
         """
-        first = [self.work.items[identity] for identity in self.returned[person] if identity in self.work.items]
-        back = {item.id for item in first}
-        now = self.clock()
-        for item in (*first, *(item for item in self._order(person) if item.id not in back)):
-            if (person, item.id) in self.answers or (item.id not in back and person in self.work.asked.get(item.id, ())):
+        back = [self.work.items[identity] for identity in self.returned[person] if identity in self.work.items]
+        returned, blocked, now = set(self.returned[person]), self._blocked(person), self.clock()
+        for item in chain(back, (item for item in self._order(person) if item.id not in returned)):
+            if item.id in blocked:
                 continue
-            pages = [page for page, since in self.shown.get(item.id, {}).items() if now - since < LEASE]
+            pages = [page for page, since in self.shown[item.id].items() if now - since < LEASE] if item.id in self.shown else []
             others = {who for who, _ in pages} - {person}
-            if item.id not in back and len((self.people[item.id] | others) - {person}) >= self.wanted[item.id]:
+            if item.id not in returned and others and len((self.people[item.id] | others) - {person}) >= self.wanted[item.id]:
                 continue
             if tab is not None and any(who == person and other not in (tab, "") for who, other in pages):
                 continue
             yield item
+
+    def _blocked(self, person: str) -> set[str]:
+        """Returns the ids that are not for this person: answered, asked in an earlier round, or labelled by as many as each is for."""
+        own = self.answered[person]
+        return (self.full | own | self._asked(person)) - (set(self.returned[person]) - own)
+
+    def _asked(self, person: str) -> set[str]:
+        if person not in self.asked:
+            self.asked[person] = {identity for identity, people in self.work.asked.items() if person in people}
+        return self.asked[person]
 
     def _order(self, person: str) -> list[Item]:
         if person not in self.orders:
@@ -158,19 +180,13 @@ class Desk:
 
     def progress(self, person: str) -> Progress:
         """Returns how far everybody and this person are."""
-        items = self.work.items
-        done = sum(bool(self.people[identity]) for identity in items)
+        total = len(self.work.items)
+        left = total - len(self._blocked(person) & self.work.items.keys())
         mine = [event for event in self.trail[person] if event.do == LABEL]
         recent = [float(event.seconds or 0) for event in mine[-RECENT:]]
-        left = [item.id for item in items.values() if self._may_get(person, item.id)]
-        open_now = sum(1 for _ in self._open(person, None))
         speed = 60 * len(recent) / sum(recent) if sum(recent) > 0 else 0.0
-        skipped = sum(event.do == SKIP for event in self.trail[person])
-        return Progress(len(items), done, len(left), len(left) - open_now, len(mine), skipped, min(speed, 600.0))
+        return Progress(total, len(self.labelled & self.work.items.keys()), left, len(mine), len(self.trail[person]) - len(mine), min(speed, 600.0))
 
-    def _may_get(self, person: str, identity: str) -> bool:
-        if (person, identity) in self.answers:
-            return False
-        if identity in self.returned[person]:
-            return True
-        return person not in self.work.asked.get(identity, ()) and len(self.people[identity] - {person}) < self.wanted[identity]
+    def elsewhere(self, person: str) -> int:
+        """Returns how many texts this person might get, were they not on other people's pages."""
+        return self.progress(person).left - sum(1 for _ in self._open(person, None))

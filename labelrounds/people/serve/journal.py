@@ -12,6 +12,7 @@ from pathlib import Path
 from labelrounds.core.errors import UserError, at
 
 SUFFIX = ".journal"
+to_disk = getattr(os, "fdatasync", os.fsync)  # the bytes and the file's size, without its times
 LABEL, SKIP, UNDO = "label", "skip", "undo"
 
 
@@ -68,7 +69,7 @@ class Journal:
             written = os.write(self._file, line)
             if written < len(line):
                 raise OSError(28, "No space left on device", str(self.path))
-            os.fsync(self._file)
+            to_disk(self._file)
         except OSError:
             os.ftruncate(self._file, self._size)
             raise

@@ -84,7 +84,7 @@ class Room:
                 "total": progress.total,
                 "done": progress.done,
                 "left": progress.left,
-                "elsewhere": progress.elsewhere,
+                "elsewhere": 0 if items else self.desk.elsewhere(person),
                 "mine": progress.mine,
                 "skipped": progress.skipped,
                 "perMinute": round(progress.per_minute, 1),

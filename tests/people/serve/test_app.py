@@ -188,7 +188,7 @@ def test_a_full_disk_keeps_nothing_half_and_says_so(here: SmallProject, monkeypa
 
     identity = ana.id
     with monkeypatch.context() as patch:
-        patch.setattr(journal.os, "fsync", full)
+        patch.setattr(journal, "to_disk", full)
         assert "No space left" in ana.label("bad", code=507, id=identity)["error"]
     assert site.room.desk.journal.path.read_bytes() == before and ana.id == identity
     ana.label("bad", id=identity)

@@ -127,7 +127,7 @@ def test_a_text_that_lies_open_elsewhere_comes_back_after_a_while(here: SmallPro
     one = work.Work("queue", "The queue", dict(list(found.items.items())[:1]))
     desk = Desk(one, journal.Journal(paths.INBOX / "x.journal"), settings, lambda: clock[0])
     assert desk.next_items("Ana", "tab") and not desk.next_items("Ben", "tab")
-    assert desk.progress("Ben").left == 1 == desk.progress("Ben").elsewhere
+    assert desk.progress("Ben").left == 1 == desk.elsewhere("Ben")
     clock[0] = LEASE + 1
     assert desk.next_items("Ben", "tab")
 
