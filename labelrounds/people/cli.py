@@ -10,6 +10,7 @@ import click
 
 from labelrounds.core import lock, paths
 from labelrounds.core.errors import Group, UserError, at
+from labelrounds.people import pool_commands
 
 
 class Commands(Group):
@@ -362,6 +363,9 @@ def label(texts: tuple[str, ...], source: str | None, name: str | None, as_json:
     wanted = inference.read_texts(texts, source, settings)
     for line in inference.answers(wanted, name or settings.deploy, settings, as_json):
         click.echo(line)
+
+
+main.add_command(pool_commands.pool)
 
 
 @main.group()

@@ -60,10 +60,22 @@ def missing_column(path: str | Path, name: str) -> UserError:
     )
 
 
+def columns(path: str | Path) -> list[str]:
+    """Returns the columns that any file of the pool has, in the order in which they come up; rows of other files are empty there."""
+    found: dict[str, None] = {}
+    for file in tables.shards(path):
+        if tables.table_format(file) in tables.JSON:  # objects need not have the same keys
+            for row in tables.rows(file):
+                found |= dict.fromkeys(row.cells)
+        else:
+            found |= dict.fromkeys(tables.columns(file))
+    return list(found)
+
+
 def own_columns(path: str | Path, text_column: str, taken: Iterable[str]) -> dict[str, str]:
     """Returns {the pool's own column: its name beside the columns `taken`}; one of the same name gets `pool_` before it."""
     taken = set(taken)
-    own = [name for name in tables.columns(path) if name != text_column]
+    own = [name for name in columns(path) if name != text_column]
     return {name: f"pool_{name}" if name in taken else name for name in own}
 
 
