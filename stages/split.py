@@ -24,6 +24,7 @@ BEFORE_LABELS = (
 def main() -> None:
     settings = params.load()
     with reading("split", settings.data.pool, paths.ROUNDS):
+        record.check_experiment()
         held_out = split.holdout_rounds(settings.split.holdout_rounds)
         task = settings.labelled_task()
         annotations = vote.deciding(record.read_all(task))

@@ -22,7 +22,7 @@ def resolve(revision: str) -> Commit:
         names = (_git("for-each-ref", "--format=%(refname:short)") or "").split()
         raise UserError(
             f'git knows no revision "{revision}".{did_you_mean(revision, names)} '
-            "Name a branch, a tag or a commit; `git log --oneline` lists commits, `git fetch` brings those of others."
+            "Name a branch, a tag or a commit; `git log --oneline` lists commits, `git fetch` brings those of others. " + what_a_shallow_clone_lacks()
         )
     return Commit(found.strip(), (_git("rev-parse", "--short", found.strip()) or "").strip())
 
@@ -58,8 +58,23 @@ def files(commit: Commit | None, folder: str) -> list[str]:
     return sorted(filter(None, listed.split("\0")))
 
 
-def _git(*arguments: str) -> str | None:
-    """Returns what a git command prints, or None where it fails; without git or a repository a UserError."""
+def is_shallow() -> bool:
+    """Says whether this clone lacks older commits (`git clone --depth`)."""
+    return (_git("rev-parse", "--is-shallow-repository") or "").strip() == "true"
+
+
+def what_a_shallow_clone_lacks() -> str:
+    """Returns a sentence about the commits that this clone lacks, or an empty string if it is whole."""
+    return "This clone is shallow: older commits are not here. `git fetch --unshallow` brings them." if is_shallow() else ""
+
+
+def git_path(name: str) -> Path:
+    """Returns where git keeps a file of its own, such as MERGE_HEAD; in a linked worktree that is not .git."""
+    return Path((_git("rev-parse", "--git-path", name) or f".git/{name}").strip())
+
+
+def git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Runs a git command and returns what it said; without git or a repository a UserError."""
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, check=False)
     except FileNotFoundError:
@@ -69,4 +84,10 @@ def _git(*arguments: str) -> str | None:
         raise UserError(f"{Path.cwd()} is in no git repository, so there is no past to read. Type `git init`, then commit after every round.")
     if "dubious ownership" in said:
         raise UserError(f"git refuses to read this repository: {said.strip().splitlines()[0]}")
+    return done
+
+
+def _git(*arguments: str) -> str | None:
+    """Returns what a git command prints, or None where it fails."""
+    done = git(*arguments)
     return done.stdout.decode("utf-8-sig", "replace") if done.returncode == 0 else None

@@ -1,5 +1,6 @@
-"""Tables as people read them on the screen."""
+"""Tables as people read them, on the screen or in Markdown."""
 
+import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,3 +23,20 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def frame(found: Any) -> str:
     """Returns a pandas.DataFrame as such a table, without its index."""
     return table([str(name) for name in found.columns], found.astype(object).values.tolist())
+
+
+def one_line(text: str, width: int) -> str:
+    """Returns a text without line breaks and control characters, cut to `width` characters."""
+    shown = "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
+    return shown if len(shown) <= width else f"{shown[: width - 1]}…"
+
+
+def markdown_row(cells: Sequence[str]) -> str:
+    """Returns a row of a table in Markdown."""
+    return f"| {' | '.join(escaped(cell) for cell in cells)} |"
+
+
+def escaped(text: str) -> str:
+    """Returns text that Markdown shows as it is: no tags, no columns, no mentions of people, no marks."""
+    marked = {character: f"&#{ord(character)};" for character in "|@#`*_[]\\~"}
+    return html.escape(text, quote=False).translate(str.maketrans(marked))

@@ -1,10 +1,9 @@
 """How a comparison is shown: a table for the screen, plain data for JSON, a comment for a pull request."""
 
-import html
 from dataclasses import asdict
 from typing import Any
 
-from labelrounds.core.screen import table
+from labelrounds.core.screen import escaped, markdown_row, one_line, table
 from labelrounds.people.compare import Comparison, Flip, span
 
 NAMES = {"f1_macro": "macro-F1", "f1_micro": "micro-F1", "accuracy": "accuracy", "jaccard": "Jaccard"}
@@ -72,9 +71,7 @@ def as_text(found: Comparison) -> str:
 
 
 def _line(flip: Flip) -> list[str]:
-    text = " ".join((flip.text or "").split())
-    shown = "".join(character if character.isprintable() else "?" for character in text)
-    return [flip.id, flip.gold, flip.before, flip.after, shown if len(shown) <= 70 else f"{shown[:69]}…"]
+    return [flip.id, flip.gold, flip.before, flip.after, one_line(flip.text or "", 70)]
 
 
 def as_markdown(found: Comparison) -> str:
@@ -82,29 +79,19 @@ def as_markdown(found: Comparison) -> str:
     head = ["score", *found.names, "difference", "95 % interval"]
     rows = [[f"{cell:.3f}" if isinstance(cell, float) else "-" if cell is None else cell for cell in row] for row in _rows(found)]
     parts = [
-        f"**{_escaped(found.verdict)}**",
+        f"**{escaped(found.verdict)}**",
         "",
-        _escaped(found.title),
-        *map(_escaped, found.notes),
+        escaped(found.title),
+        *map(escaped, found.notes),
         "",
-        _markdown_row(head),
+        markdown_row(head),
         "|---|---:|---:|---:|---|",
     ]
-    parts += [*map(_markdown_row, rows), "", _counted(found)]
+    parts += [*map(markdown_row, rows), "", _counted(found)]
     for what, flips in (("right", found.won), ("wrong", found.lost)):
         if flips:
             parts += ["", f"<details><summary>Flipped {what}: {len(flips)}</summary>", "", "| id | gold | before | after |", "|---|---|---|---|"]
-            parts += [_markdown_row([flip.id, flip.gold, flip.before, flip.after]) for flip in flips[:LISTED]]
+            parts += [markdown_row([flip.id, flip.gold, flip.before, flip.after]) for flip in flips[:LISTED]]
             parts += [f"| … and {len(flips) - LISTED} more | | | |"] if len(flips) > LISTED else []
             parts += ["", "</details>"]
     return "\n".join(parts)
-
-
-def _markdown_row(cells: list[str]) -> str:
-    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
-
-
-def _escaped(text: str) -> str:
-    """Returns text that Markdown shows as it is: no tags, no columns, no mentions of people, no marks."""
-    marked = {character: f"&#{ord(character)};" for character in "|@#`*_[]\\~"}
-    return html.escape(text, quote=False).translate(str.maketrans(marked))

@@ -64,6 +64,21 @@ def round_files(folder: str | Path = paths.ROUNDS) -> list[Path]:
     return sorted(found, key=lambda path: names.order(path.stem))
 
 
+def check_experiment(here: Path | None = None) -> None:
+    """Raises a UserError in a temporary folder of `dvc exp run` that lacks a round of the project: git does not know it there."""
+    here = here or Path.cwd()
+    project = next((folder.parents[2] for folder in here.parents if folder.parts[-3:] == (".dvc", "tmp", "exps")), None)
+    if project is None:
+        return
+    for folder in (paths.ROUNDS, paths.AUDITS):
+        lacking = [path.name for path in round_files(project / folder) if not (here / folder / path.name).exists()]
+        if lacking:
+            raise UserError(
+                f"{folder / lacking[0]} is not part of this experiment ({len(lacking)} files are not), since git does not know it. "
+                f"Type `git add {folder}` in the project, then start the experiment again."
+            )
+
+
 def next_number(folder: str | Path = paths.ROUNDS) -> int:
     """Returns the number of the round that comes next."""
     return max((names.number(path.stem) for path in round_files(folder)), default=0) + 1
