@@ -7,11 +7,11 @@ import shutil
 
 import click
 
-from labelrounds.core import files, params, paths
+from labelrounds.core import files, lock, params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import reading
 from labelrounds.core.task import Task
-from labelrounds.rounds import holdout, record, split, test_set, vote
+from labelrounds.rounds import carried, holdout, record, split, test_set, vote
 
 CASES = ["id", "case", "round", "detail"]
 BEFORE_LABELS = (
@@ -23,6 +23,9 @@ BEFORE_LABELS = (
 @click.command(cls=Command)
 def main() -> None:
     settings = params.load()
+    with lock.project(paths.ROUNDS):
+        for warning in carried.carry(settings.data):
+            click.echo(warning)
     with reading("split", settings.data.pool, paths.ROUNDS):
         record.check_experiment()
         held_out = split.holdout_rounds(settings.split.holdout_rounds)

@@ -10,6 +10,7 @@ SKIPS = Path("data/skips")
 SNAPSHOTS = Path("data/snapshots")
 METRICS = Path("metrics")
 GUIDELINE = Path("guideline.md")
+RETIRED = Path("data/retired.txt")  # ids of texts that were withdrawn for good
 
 # Made by stages, kept by DVC.
 SPLIT = Path("data/split")

@@ -405,6 +405,7 @@ def label(texts: tuple[str, ...], source: str | None, name: str | None, as_json:
 
 
 main.add_command(pool_commands.pool)
+main.add_command(pool_commands.retire)
 
 
 @main.group()

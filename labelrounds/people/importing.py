@@ -9,7 +9,7 @@ from labelrounds.core.errors import UserError, at, first_of
 from labelrounds.core.task import Task
 from labelrounds.people import snapshot
 from labelrounds.people.exchange import columns, reading
-from labelrounds.pool import reader
+from labelrounds.pool import reader, retired
 from labelrounds.rounds import audits, names, record, vote
 
 
@@ -71,6 +71,7 @@ def bring(annotations: list[record.Annotation], folder: Path, settings: params.P
         return Imported(folder, None, 0, 0, known, overruled, unfilled)
     if folder == paths.AUDITS:
         check_drawn(new, task)
+    retired.refuse((a.id, a.where) for a in new)
     carried = {a.id for a in earlier if a.text is not None}
     in_pool = reader.find(settings.data.pool, settings.data.text_column, {a.id for a in new})
     unknown = [a for a in new if a.text is None and a.id not in in_pool and a.id not in carried]

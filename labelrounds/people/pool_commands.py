@@ -1,11 +1,11 @@
-"""The commands about texts that come to the pool: `labelrounds pool`."""
+"""The commands about texts that come and go: `labelrounds pool`, `labelrounds retire`."""
 
 from pathlib import Path
 
 import click
 
 from labelrounds.core import lock, paths
-from labelrounds.core.errors import Group
+from labelrounds.core.errors import Command, Group
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -33,3 +33,20 @@ def add(sources: tuple[Path, ...], text_column: str | None, adapt: bool) -> None
     from labelrounds.people import pools
 
     pools.add(sources, text_column, adapt, params.load())
+
+
+@click.command(cls=Command)
+@click.argument("targets", metavar="[ID|TEXT|FILE]...", nargs=-1)
+@click.option("--near", is_flag=True, help="Their near-duplicates in the pool, too.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@lock.project("data", paths.METRICS, "models", "params.yaml")
+def retire(targets: tuple[str, ...], near: bool, yes: bool) -> None:
+    """Withdraw texts and their labels for good, because a person asked for it.
+
+    They go from the pool, rounds, audits, snapshots, predictions, the queue and the report. It says what git's history and DVC's
+    cache still hold. Without arguments, what a killed run has left undone is finished.
+    """
+    from labelrounds.core import params
+    from labelrounds.people import retire
+
+    retire.retire(targets, near, yes, params.load())

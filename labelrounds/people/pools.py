@@ -14,7 +14,7 @@ from labelrounds.core.errors import UserError, at
 from labelrounds.core.params import writing
 from labelrounds.people import tracking
 from labelrounds.people.exchange import columns
-from labelrounds.pool import reader
+from labelrounds.pool import reader, retired
 from labelrounds.pool.identity import near_duplicate_key
 
 
@@ -72,6 +72,7 @@ def read_known(settings: params.Params) -> Known:
 def count(path: Path, column: str, known: Known) -> Counts:
     """Returns what a file brings beside what is `known`, to which it is added; a row without a text is a UserError."""
     found = Counts()
+    retired.refuse((row.id, row.where) for row in reader.stream(path, column))
     for row in reader.stream(path, column):
         found.rows += 1
         if row.id in known.ids:

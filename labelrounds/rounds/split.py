@@ -105,8 +105,9 @@ def read_texts(annotations: Sequence[record.Annotation], data: params.Data) -> t
     if unknown:
         raise first_of(
             [
-                f"{a.where}: nobody knows the id {a.id}: it is not in the pool ({data.pool}), and no round carries its text. "
-                "Add a `text` column to the round, or remove the row."
+                f"{a.where}: nobody knows the id {a.id}: it is not in the pool ({data.pool}), no round carries its text, and nothing that "
+                "was made of an earlier pool is there. `dvc checkout data/predictions` may bring it back; or add a `text` column to the round, or "
+                f"withdraw the label: labelrounds retire {a.id}"
                 for a in unknown
             ],
             "row",

@@ -415,6 +415,43 @@ def test_no_row_that_comes_to_the_pool_takes_a_text_out_of_the_test_set(world: W
     assert before["valid"] - came <= after["test"] | after["valid"]
 
 
+def leaves_the_pool(here: SmallProject, *gone: str) -> None:
+    here.pool(text for text in STEADY if text not in gone)
+
+
+def test_labelled_texts_that_leave_the_pool_are_carried_by_their_round(here: SmallProject) -> None:
+    here.pool(STEADY)
+    here.round("01", STEADY)
+    here.split()
+    before = {name: rows for name, rows in side_of(here).items()}
+    gone = [before["test"][0]["text"], before["train"][0]["text"]]
+    leaves_the_pool(here, *gone)
+    said = here.split()
+    assert side_of(here) == before
+    assert "Warning: 2 labelled texts have left the pool: data/rounds/01.csv carries them from now on" in said
+    assert {row["text"] for row in here.rows("data/rounds/01.csv") if row["text"]} == set(gone)
+    carried = here.read("data/rounds/01.csv")
+    assert "have left the pool" not in here.split() and here.read("data/rounds/01.csv") == carried
+
+
+def test_a_text_that_left_is_found_in_the_last_predictions_alone(here: SmallProject) -> None:
+    here.pool(STEADY)
+    here.round("01", STEADY)
+    gone = next(iter(STEADY))
+    here.table("data/predictions/labelled.csv", ["id", "text"], [[text_id(text), f"'{text}" if text[0] in "=+-@" else text] for text in STEADY])
+    leaves_the_pool(here, gone)
+    assert "1 labelled texts have left the pool" in here.split()
+    assert gone in here.read("data/rounds/01.csv")
+
+
+def test_a_text_that_left_and_that_nothing_holds_any_more_is_one_error(here: SmallProject) -> None:
+    here.pool(STEADY)
+    here.round("01", STEADY)
+    leaves_the_pool(here, next(iter(STEADY)))
+    said = here.wrong("split")
+    assert "nobody knows the id" in said and "dvc checkout data/predictions" in said and "labelrounds retire" in said
+
+
 def test_texts_of_codes_are_split_like_any_others(here: SmallProject) -> None:
     codes = {f"ERR {number}": LABELS[number % 3] for number in range(400, 436)}
     here.pool(codes)
