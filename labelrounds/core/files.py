@@ -101,9 +101,9 @@ def read_json(path: str | Path, hint: str = "Remove it, then run `dvc repro`.") 
     return found
 
 
-def write_json(path: str | Path, value: Any) -> None:
+def write_json(path: str | Path, value: Any, new: bool = False) -> None:
     """Writes `value` as indented JSON, keys in the order given; a NaN is an error."""
-    with atomic(path) as file:
+    with atomic(path, new=new) as file:
         file.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -121,13 +121,13 @@ class _UnixLines:
         return self._file.write(row.removesuffix("\r\n") + "\n")
 
 
-def write_csv(path: str | Path, columns: list[str], rows: Iterable[Iterable[Any]], bom: bool = False, new: bool = False) -> int:
+def write_csv(path: str | Path, columns: list[str], rows: Iterable[Iterable[Any]], bom: bool = False, new: bool = False, delimiter: str = ",") -> int:
     """Writes a CSV with a header and returns the number of rows; `bom` marks it as UTF-8 for Excel."""
     count = 0
     with atomic(path, new=new) as file:
         if bom:
             file.write("\ufeff")
-        writer = csv.writer(file if bom else _UnixLines(file))
+        writer = csv.writer(file if bom else _UnixLines(file), delimiter=delimiter)
         writer.writerow(columns)
         for row in rows:
             writer.writerow(row)

@@ -204,6 +204,26 @@ def import_(files: tuple[Path, ...], annotator: str | None, text_column: str | N
 
 
 @main.command()
+@click.option("--format", required=True, metavar="NAME", help="argilla, doccano, excel, hugging-face, label-studio, prodigy, spacy or table.")
+@click.option("--labelled", is_flag=True, help="Everything that people labelled, in place of the queue.")
+@click.argument("file", type=click.Path(path_type=Path))
+def export(format: str, labelled: bool, file: Path) -> None:
+    """Write the queue with the model's suggestions to FILE, for another tool; or everything labelled.
+
+    What people do there comes back with `labelrounds import`. docs/exchange.md says what each format keeps.
+    """
+    from labelrounds.core import params
+    from labelrounds.people.exchange import items
+
+    settings = params.load()
+    found = items.of_labels(settings) if labelled else items.of_queue(settings)
+    items.write(file, format, found)
+    count = sum(len(item.said) for item in found.items)
+    what = f"{count} annotations of {len(found.items)} texts are" if labelled else f"{len(found.items)} texts to label are"
+    click.echo(f"{what} in {at(file)} now. What comes back: labelrounds import FILE")
+
+
+@main.command()
 @click.argument("n", type=click.IntRange(1))
 @click.argument("file", type=click.Path(path_type=Path), default="audit.csv")
 @lock.project(paths.DRAWN)

@@ -1,5 +1,6 @@
 """From a filled-in file to the next round: checked as a whole, then written as a whole."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -47,8 +48,10 @@ def import_labels(
     annotations = [replace(annotation, annotator=annotation.annotator or annotator or "") for annotation in annotations]
     unfilled = sum(found.unfilled for found in read)
     if not annotations:
+        reasons = sum((found.left_out for found in read), Counter())
+        out = ", ".join(f"{count} {why}" for why, count in reasons.items() if count)
         hint = f"; write {task.spell(())} where none applies" if task.multi_label else ""
-        raise UserError(f"{at(sources[0])}: no row has a label: {unfilled} rows are empty in the label column. Fill in at least one{hint}.")
+        raise UserError(f"{at(sources[0])}: no row has a label ({out}). Fill in at least one{hint}.")
     return bring(annotations, folder, settings, unfilled)
 
 
@@ -142,10 +145,10 @@ def is_audit(source: str | Path) -> bool:
 
 def one_opinion_each(annotations: list[record.Annotation], task: Task) -> list[record.Annotation]:
     """Returns each named person's label of a text once; a UserError where one gives a text two labels, also across files."""
-    seen: dict[tuple[str, str], record.Annotation] = {}
+    seen: dict[tuple[str, str, bool], record.Annotation] = {}
     kept = []
     for annotation in annotations:
-        previous = seen.setdefault((annotation.id, annotation.annotator), annotation)
+        previous = seen.setdefault(asked(annotation), annotation)
         if previous is annotation or not annotation.annotator:
             kept.append(annotation)
         elif previous.labels != annotation.labels:

@@ -67,7 +67,12 @@ def restored(cell: str) -> str:
 
 def shortened(text: str) -> str:
     """Returns a text that fits into a spreadsheet's cell, with a note of its whole length if it was cut."""
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]} … [cut here by labelrounds: the whole text has {len(text):,} characters]"
+    return text if len(text) <= SHOWN else cut_mark(text[:SHOWN], text)
+
+
+def cut_mark(shown: str, text: str) -> str:
+    """Returns what is shown of a text, with a note of its whole length: the row's id then says which text it is."""
+    return f"{shown} … [cut here by labelrounds: the whole text has {len(text):,} characters]"
 
 
 def read() -> list[Asked]:

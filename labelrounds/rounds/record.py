@@ -132,7 +132,7 @@ def read_filled(
         raise UserError(f'{at(path, 1)}: there is neither a column "id" nor "text". Found: {", ".join(columns)}.')
     annotations: list[Annotation] = []
     unfilled: list[str] = []
-    seen: dict[tuple[str, str], Annotation] = {}
+    seen: dict[tuple[str, str, bool], Annotation] = {}  # a second opinion may stand beside the label of the same person
     unknown: list[UserError] = []
     unmarked = restore if "id" in columns else str
     marked = task.labels if label_column is None else (label_column,)
@@ -158,7 +158,7 @@ def read_filled(
         source = source_of(cells.get("source", ""))
         how = {name: cells.get(name, "") for name in HOW}
         annotation = Annotation(identity, text, labels, cells.get("annotator", ""), source, cells.get("note", ""), path.stem, row.where, **how)
-        previous = seen.setdefault((identity, annotation.annotator), annotation)
+        previous = seen.setdefault((identity, annotation.annotator, source == OPINION), annotation)
         if previous is not annotation and annotation.annotator:
             if previous.labels != labels:
                 raise UserError(

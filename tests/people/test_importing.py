@@ -228,7 +228,7 @@ def test_an_id_that_nobody_knows_is_an_error_that_counts_them(here: SmallProject
 
 def test_a_file_without_a_single_label_is_an_error(here: SmallProject) -> None:
     form(here, "a.csv", {POOL[0]: "", POOL[1]: ""})
-    assert "a.csv: no row has a label: 2 rows are empty in the label column." in here.wrong("import", "a.csv")
+    assert "a.csv: no row has a label (2 without a label)." in here.wrong("import", "a.csv")
 
 
 def test_one_wrong_row_keeps_the_whole_import_out(here: SmallProject) -> None:

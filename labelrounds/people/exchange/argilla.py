@@ -2,18 +2,24 @@
 
 import ast
 import json
+import os
+import shutil
+import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from pathlib import Path
 from typing import Any
 
-from labelrounds.core import tables
+from labelrounds.core import files, tables
 from labelrounds.core.errors import UserError
 from labelrounds.people.exchange import cells, choose, columns, said
 from labelrounds.people.exchange.columns import Wanted
+from labelrounds.people.exchange.items import Export, Item
 from labelrounds.people.exchange.said import Read, Said
 from labelrounds.people.exchange.source import Source
 
 NAME = "an Argilla dataset"
+SUFFIXES = ("",)  # written: the folder that `Dataset.from_disk` reads
 ANSWERS = ".responses"
 KINDS = ("label_selection", "multi_label_selection")
 STATUSES = ("Default", "Validated", "Discarded")  # of version 1
@@ -65,10 +71,20 @@ def _read_records(source: Source, wanted: Wanted) -> Read:
             if not isinstance(response, dict):
                 raise UserError(f'{record.where}: a response is {response!r}; expected an object with "value" and "user_id".')
             who = str(response.get("user_id") or "")
-            stated = _stated(values.get(text_name), response.get("value"), response.get("status"), who, record, left_out)
+            stated = _stated(
+                values.get(text_name),
+                response.get("value"),
+                response.get("status"),
+                by(who, kept),
+                record,
+                left_out,
+                wanted.task.index if wanted.task else (),
+            )
             if stated:
                 found.append(
-                    said.beside(stated, {said.OUR_ID: metadata.get(said.OUR_ID), "annotator": who, **kept.get(who, {})}, record.values.get("id"))
+                    said.beside(
+                        stated, {said.OUR_ID: metadata.get(said.OUR_ID), "annotator": by(who, kept), **kept.get(who, {})}, record.values.get("id")
+                    )
                 )
     return Read(NAME, found, left_out, _notes(question, asked))
 
@@ -88,9 +104,9 @@ def _read_flat(source: Source, wanted: Wanted) -> Read:
         kept = _kept(record.values)
         for number, value in enumerate(answers[0]):
             who, status = (str(part[number]) if number < len(part) and part[number] is not None else "" for part in answers[1:])
-            stated = _stated(record.values.get(text_name), value, status, who, record, left_out)
+            stated = _stated(record.values.get(text_name), value, status, by(who, kept), record, left_out)
             if stated:
-                ours = {said.OUR_ID: record.values.get(said.OUR_ID), "annotator": who, **kept.get(who, {})}
+                ours = {said.OUR_ID: record.values.get(said.OUR_ID), "annotator": by(who, kept), **kept.get(who, {})}
                 found.append(said.beside(stated, ours, record.values.get("id")))
     return Read(NAME, found, left_out, _notes(question, asked))
 
@@ -124,7 +140,7 @@ def _question(source: Source, asked: Sequence[str], wanted: Wanted) -> str:
     return choose.one(source.path, asked, "the label", "--label-column")
 
 
-def _stated(text: Any, value: Any, status: Any, who: str, record: tables.Record, left_out: Counter[str]) -> Said | None:
+def _stated(text: Any, value: Any, status: Any, who: str, record: tables.Record, left_out: Counter[str], known: Container[str] = ()) -> Said | None:
     """Returns a response that was submitted; others are counted in `left_out`."""
     if not isinstance(text, str) or not text.strip():
         raise UserError(f"{record.where}: the record has no text. --text-column names another field.")
@@ -133,7 +149,7 @@ def _stated(text: Any, value: Any, status: Any, who: str, record: tables.Record,
         return None
     if isinstance(value, list) and not value:
         return Said(text, (), record.where, annotator=who)
-    labels = cells.read(value, record.where)
+    labels = cells.read(value, record.where, known)
     if labels is None:
         left_out["without a choice"] += 1
         return None
@@ -161,5 +177,62 @@ def _kept(metadata: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {who: kept for who, kept in found.items() if isinstance(kept, dict)} if isinstance(found, dict) else {}
 
 
+def by(who: str, kept: dict[str, dict[str, Any]]) -> str:
+    """Returns the id of a person, unless we kept the name."""
+    return "" if who in kept else who
+
+
 def _notes(question: str, asked: Sequence[str]) -> list[str]:
     return [f'the question is "{question}"'] if len(asked) > 1 else []
+
+
+def write(path: Path, export: Export) -> None:
+    """Writes the folder that `Dataset.from_disk` reads: a record per text, a response per annotation. What Argilla has no place for goes into the metadata."""
+    task = export.task
+    options = [{"value": label, "text": label, "description": None} for label in task.labels]
+    question = {"type": KINDS[task.multi_label], "options": options, "visible_options": len(options) if len(options) >= 3 else None}
+    settings = {
+        "guidelines": None,
+        "questions": [{"name": task.column, "title": task.column, "description": None, "required": True, "settings": question}],
+        "fields": [{"name": "text", "title": "text", "required": True, "settings": {"type": "text", "use_markdown": False}}],
+        "vectors": [],
+        "metadata": [],
+        "allow_extra_metadata": True,
+        "distribution": {"strategy": "overlap", "min_submitted": 1},
+        "mapping": None,
+    }
+    made = files.beside(path)
+    try:
+        (made / ".argilla").mkdir(parents=True)
+        files.write_json(made / ".argilla" / "settings.json", settings)
+        files.write_json(made / ".argilla" / "dataset.json", {"name": path.name, "status": "draft", "allow_extra_metadata": True})
+        files.write_json(made / "records.json", [_record(item, export) for item in export.items])
+        os.rename(made, path)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def _record(item: Item, export: Export) -> dict[str, Any]:
+    task = export.task
+
+    def value(labels: tuple[str, ...]) -> Any:
+        return list(labels) if task.multi_label else labels[0]
+
+    people = {
+        str(uuid.uuid5(uuid.NAMESPACE_URL, f"labelrounds:{item.id}:{number}:{stated.annotator}")): stated for number, stated in enumerate(item.said)
+    }
+    suggestions: dict[str, Any] = {}
+    if item.suggestion is not None:
+        score = said.number(item.confidence)
+        suggestions[task.column] = {"value": value(item.suggestion), "score": float(score) if score else None, "agent": export.model}
+    kept = {who: {"annotator": "", **stated.extras()} for who, stated in people.items()}
+    return {
+        "id": item.id,
+        "status": "completed" if item.said else "pending",
+        "fields": {"text": item.text},
+        "metadata": {said.OUR_ID: item.id, **({PEOPLE: json.dumps(kept, ensure_ascii=False)} if kept else {})},
+        "suggestions": suggestions,
+        "responses": {task.column: [{"value": value(stated.labels), "user_id": who} for who, stated in people.items()]} if people else {},
+        "vectors": {},
+    }

@@ -4,7 +4,7 @@ import ast
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from labelrounds.core import tables
@@ -19,15 +19,18 @@ WORD = re.compile(r"[\[({]\s*[^\W\d][\w -]*[\])}]")
 YES = 0.5  # a score from which a label applies
 
 
-def read(value: Any, where: str) -> str | tuple[str, ...] | None:
+def read(value: Any, where: str, known: Container[str] = ()) -> str | tuple[str, ...] | None:
     """Returns one cell's label, several where the file lists them, or None where there is nothing.
 
-    A number, a date or a nested value that can be no label is a UserError. `where` is the file and line.
+    A number, a date or a nested value that can be no label is a UserError. `where` is the file and line; what is among the
+    `known` labels is one, whatever it looks like.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
+    if isinstance(value, str) and value.strip() in known:
+        return value.strip()
     if isinstance(value, str):
-        return _text(value.strip(), where)
+        return _text(value.strip(), where, known)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -37,9 +40,9 @@ def read(value: Any, where: str) -> str | tuple[str, ...] | None:
             return str(int(value))
         raise UserError(f"{where}: the number {value} is no label: it looks like a score. Name the label column with --label-column.")
     if isinstance(value, Mapping):
-        return _mapping(value, where)
+        return _mapping(value, where, known)
     if isinstance(value, (list, tuple, set)):
-        return _several(list(value), where)
+        return _several(list(value), where, known)
     if isinstance(value, bytes):
         return read(tables.as_text(value), where)
     raise UserError(
@@ -47,13 +50,13 @@ def read(value: Any, where: str) -> str | tuple[str, ...] | None:
     )
 
 
-def _text(cell: str, where: str) -> str | tuple[str, ...] | None:
+def _text(cell: str, where: str, known: Container[str]) -> str | tuple[str, ...] | None:
     if not cell or cell in MISSING:
         return None
     if BRACKETS.get(cell[0]) != cell[-1] or (WORD.fullmatch(cell) and cell[1:-1].strip() not in (*MISSING, "None", "null")):
         return cell
     try:
-        return read(json.loads(cell), where)
+        return read(json.loads(cell), where, known)
     except (ValueError, RecursionError):
         pass
     if PYTHON_LIST.fullmatch(cell) or PYTHON_DICT.fullmatch(cell):
@@ -62,14 +65,14 @@ def _text(cell: str, where: str) -> str | tuple[str, ...] | None:
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             found = None
         if isinstance(found, (list, tuple, set, dict)):
-            return read(sorted(found) if isinstance(found, set) else found, where)
+            return read(sorted(found) if isinstance(found, set) else found, where, known)
     raise no_label(cell, where)
 
 
-def _several(values: list[Any], where: str) -> tuple[str, ...] | None:
+def _several(values: list[Any], where: str, known: Container[str]) -> tuple[str, ...] | None:
     if not values:
         return None
-    found = [read(value, where) if isinstance(value, (str, int, float)) else no_label(values, where) for value in values]
+    found = [read(value, where, known) if isinstance(value, (str, int, float)) else no_label(values, where) for value in values]
     for label in found:
         if isinstance(label, UserError) or not isinstance(label, str):
             raise no_label(values, where)
@@ -78,9 +81,9 @@ def _several(values: list[Any], where: str) -> tuple[str, ...] | None:
     return tuple(str(label) for label in found)
 
 
-def _mapping(value: Mapping[str, Any], where: str) -> tuple[str, ...] | None:
+def _mapping(value: Mapping[str, Any], where: str, known: Container[str]) -> tuple[str, ...] | None:
     if set(value) == {"choices"} and isinstance(value["choices"], list):
-        return _several(value["choices"], where)
+        return _several(value["choices"], where, known)
     if value and all(isinstance(score, (bool, int, float)) for score in value.values()):
         return scored(value, where)[0]
     raise no_label(value, where)

@@ -77,7 +77,7 @@ def text_column(path: Path, names: Sequence[str], rows: Values, wanted: Wanted) 
     lengths = {name: _length(sample, name) for name in names if name.lower() not in OTHERS}
     longest = max(lengths.values(), default=0.0)
     usual = [name for name in names if name.lower() in TEXT_NAMES and lengths.get(name)]
-    plain = [name for name in usual if name.lower() == TEXT]
+    plain = [name for name in names if name.lower() == TEXT]
     like = [name for name in lengths if _words(name) & set(TEXT_NAMES) and 2 * lengths[name] >= longest > 0]
     long = [name for name in lengths if 2 * lengths[name] >= longest > 0]
     for candidates in (plain, usual, like, long):
@@ -128,6 +128,11 @@ def is_form(names: Collection[str], rows: Values) -> bool:
     """Says whether a table is a form of ours, or a round: its column `id` holds our text ids."""
     ids = [cell for cell in (queue.restored(cell).strip() for cell in _filled(rows[:SAMPLE], "id")) if cell] if "id" in names else []
     return any(map(ID_PATTERN.fullmatch, ids))
+
+
+def blank(rows: Values, name: str) -> bool:
+    """Says whether a column is there and nothing stands in it."""
+    return any(name in row for row in rows) and not _filled(rows, name)
 
 
 def one_hot_columns(names: Iterable[str], rows: Values) -> list[str]:

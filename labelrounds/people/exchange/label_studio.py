@@ -1,16 +1,21 @@
 """Label Studio's exports: JSON, JSON_MIN and CSV; choices of whole texts."""
 
+import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from labelrounds.core import files
 from labelrounds.core.errors import UserError
 from labelrounds.people.exchange import cells, choose, columns, said
 from labelrounds.people.exchange.columns import Wanted
+from labelrounds.people.exchange.items import Export, Item
 from labelrounds.people.exchange.said import Read, Said
 from labelrounds.people.exchange.source import Source
 
 NAME = "a Label Studio export"
+SUFFIXES = (".json", ".csv")  # written: tasks to import, and the short export
 SHORT = ("annotation_id", "annotator", "created_at", "updated_at", "id", "lead_time")  # the columns of JSON_MIN and CSV beside the task's
 LISTS = ("annotations", "completions")  # the second is what old versions write
 
@@ -146,8 +151,8 @@ def _read_short(source: Source, wanted: Wanted) -> Read:
         text = values.get(text_name)
         if not isinstance(text, str) or not text.strip():
             raise UserError(f'{record.where}: the text in "{text_name}" is empty. --text-column names another column.')
-        labels = cells.read(values.get(question), record.where)
-        if labels is None and isinstance(values.get(question), dict):
+        labels = cells.read(values.get(question), record.where, wanted.task.index if wanted.task else ())
+        if labels is None and _is_empty_choice(values.get(question)):
             labels = ()
         if labels is None:
             left_out["without a choice"] += 1
@@ -162,6 +167,11 @@ def _read_short(source: Source, wanted: Wanted) -> Read:
         )
         found.append(said.beside(stated, values, values.get("id")) if values.get(said.OUR_ID) else said.beside(stated, {}, values.get("id")))
     return Read(NAME, found, left_out, [f'the texts are in "{text_name}", the labels in "{question}"'])
+
+
+def _is_empty_choice(value: Any) -> bool:
+    """Says whether somebody was asked and chose nothing, which the short exports spell as an object."""
+    return value == {"choices": []} or (isinstance(value, str) and "".join(value.split()) == '{"choices":[]}')
 
 
 def _whole(value: Any) -> Any:
@@ -180,3 +190,46 @@ def _short_question(source: Source, names: list[str], rows: columns.Values, text
     if found is None:
         raise UserError(f"{source.records[0].where}: no column of choices found among: {', '.join(names)}. Name it with --label-column.")
     return found
+
+
+def write(path: Path, export: Export) -> None:
+    """Writes tasks to import, with the suggestions as predictions (.json), or the short export (.csv), which has no place for them."""
+    if path.suffix.lower() == ".csv":
+        names = [name for name in export.extras() if name not in ("annotator", "labelled_at", "seconds")]
+        header = ["annotation_id", "annotator", "created_at", "id", "lead_time", export.task.column, "text", "updated_at", said.OUR_ID, *names]
+        rows = (
+            [number, stated.annotator, stated.labelled_at, number, stated.seconds, _spelled(stated), item.text, "", item.id]
+            + [getattr(stated, name) for name in names]
+            for number, (item, stated) in enumerate(export.rows(), 1)
+            if stated
+        )
+        files.write_csv(path, header, rows, new=True)
+        return
+    files.write_json(path, [_task(item, export) for item in export.items], new=True)
+
+
+def _task(item: Item, export: Export) -> dict[str, Any]:
+    task: dict[str, Any] = {"data": {"text": item.text, said.OUR_ID: item.id}}
+    if item.suggestion is not None:
+        score = said.number(item.confidence)
+        result = _result(item.suggestion, export.task.column)
+        task["predictions"] = [{"model_version": export.model, **({"score": float(score)} if score else {}), "result": [result]}]
+    if item.said:
+        task["annotations"] = [
+            {
+                "result": [{**_result(stated.labels, export.task.column), "meta": {"labelrounds": stated.extras()}}],
+                **({"lead_time": float(seconds)} if (seconds := said.number(stated.seconds)) else {}),
+            }
+            for stated in item.said
+        ]
+    return task
+
+
+def _result(labels: tuple[str, ...], name: str) -> dict[str, Any]:
+    return {"from_name": name, "to_name": "text", "type": "choices", "value": {"choices": list(labels)}}
+
+
+def _spelled(stated: Said) -> str:
+    """Returns labels as the short export spells them: one as it is, others (and one that looks like JSON) as an object."""
+    one = len(stated.labels) == 1 and stated.labels[0].strip()[:1] not in ("{", "[", "(")
+    return stated.labels[0] if one else json.dumps({"choices": stated.labels}, ensure_ascii=False)

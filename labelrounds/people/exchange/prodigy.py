@@ -1,16 +1,21 @@
 """Prodigy's annotations as JSONL: choices, and yes/no questions about one label. Only what was accepted is a label."""
 
+import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from labelrounds.core import files
 from labelrounds.core.errors import UserError
 from labelrounds.people.exchange import columns, said
 from labelrounds.people.exchange.columns import Wanted
+from labelrounds.people.exchange.items import Export
 from labelrounds.people.exchange.said import Read, Said
 from labelrounds.people.exchange.source import Source
 
 NAME = "Prodigy's annotations"
+SUFFIXES = (".jsonl",)
 ANSWERS = ("accept", "reject", "ignore")
 
 
@@ -52,7 +57,7 @@ def read(source: Source, wanted: Wanted) -> Read:
         stated = Said(
             text, labels, record.where, annotator=who, labelled_at=said.time(values.get("_timestamp")), score=said.number(values.get("score"))
         )
-        stated = said.beside(stated, values.get("meta"))
+        stated = said.beside(stated, values.get("meta"), over=False)
         if "accept" in values:
             found.append(stated)
             continue
@@ -96,3 +101,22 @@ def _accepted(values: dict[str, Any], where: str) -> tuple[str, ...] | None:
             f'{where}: accepted, but there is neither "accept" nor a "label" that is a text. Only choices and labels of whole texts are read.'
         )
     return (str(label).strip(),)
+
+
+def write(path: Path, export: Export) -> None:
+    """Writes one choice per annotation; a suggestion is selected already, for a person to accept or to change."""
+    style = "multiple" if export.task.multi_label else "single"
+    with files.atomic(path, new=True) as file:
+        for item, stated in export.rows():
+            extras = stated.extras() if stated else {}
+            row: dict[str, Any] = {
+                "text": item.text,
+                "meta": {said.OUR_ID: item.id, **({"confidence": item.confidence} if item.confidence else {}), **extras},
+                "options": [{"id": label, "text": label} for label in export.task.labels],
+                "accept": list(stated.labels if stated else item.suggestion or ()),
+                "config": {"choice_style": style},
+                "_view_id": "choice",
+            }
+            if stated:
+                row |= {"answer": "accept", **({"_annotator_id": stated.annotator} if stated.annotator else {})}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")

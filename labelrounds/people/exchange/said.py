@@ -154,13 +154,16 @@ def number(value: Any) -> str:
     return "" if not math.isfinite(found) else repr(round(found, 6)).removesuffix(".0")
 
 
-def beside(stated: Said, meta: Any, foreign: Any = None) -> Said:
+def beside(stated: Said, meta: Any, foreign: Any = None, over: bool = True) -> Said:
     """Returns an annotation with what another tool carried for us, else with the tool's own id as a note.
 
-    meta : the object in which a tool keeps what it does not use; foreign : the tool's id
+    meta : the object in which a tool keeps what it does not use; foreign : the tool's id; over : whether what it carried
+    counts for more than what the tool says itself
     """
     meta = meta if isinstance(meta, dict) else {}
     kept = {name: str(meta[name]) for name in EXTRAS if isinstance(meta.get(name), (str, int, float)) and str(meta[name]).strip()}
+    if not over:
+        kept = {name: value for name, value in kept.items() if getattr(stated, name) in ("", "human")}
     identity = meta.get(OUR_ID)
     if isinstance(identity, str) and ID_PATTERN.fullmatch(identity):
         return replace(stated, **{"id": identity, **kept})

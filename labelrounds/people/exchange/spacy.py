@@ -1,14 +1,20 @@
 """spaCy's training data as JSON: `cats`, a score for each label."""
 
+import json
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
+from labelrounds.core import files
 from labelrounds.core.errors import UserError
 from labelrounds.people.exchange import cells, columns, said
 from labelrounds.people.exchange.columns import Wanted
+from labelrounds.people.exchange.items import Export
 from labelrounds.people.exchange.said import Read, Said
 from labelrounds.people.exchange.source import Source
 
 NAME = "spaCy's cats"
+SUFFIXES = (".jsonl",)
 
 
 def recognises(source: Source) -> bool:
@@ -43,3 +49,16 @@ def read(source: Source, wanted: Wanted) -> Read:
         found.append(said.beside(Said(text, marked or (), record.where), record.values.get("meta"), record.values.get("id")))
     notes = [f"{soft} rows hold scores that are neither 0 nor 1: a label counts from {cells.YES} on"] if soft else []
     return Read(NAME, found, left_out, notes, list(labels) if wanted.task is None else [])
+
+
+def write(path: Path, export: Export) -> None:
+    """Writes one object per annotation, with `cats`; a suggestion goes into `meta`, since it is no label."""
+    with files.atomic(path, new=True) as file:
+        for item, stated in export.rows():
+            meta: dict[str, Any] = {said.OUR_ID: item.id, **(stated.extras() if stated else {})}
+            row: dict[str, Any] = {"text": item.text}
+            if stated:
+                row["cats"] = {label: float(label in stated.labels) for label in export.task.labels}
+            if item.suggestion is not None:
+                meta |= {"suggestion": export.task.spell(item.suggestion), "confidence": item.confidence}
+            file.write(json.dumps({**row, "meta": meta}, ensure_ascii=False) + "\n")

@@ -1,15 +1,17 @@
 """A plain table: csv, tsv, jsonl, json or parquet with a column of texts and a label column, or one 0/1 column per label."""
 
+import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
-from labelrounds.core import tables
+from labelrounds.core import files, tables
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import NONE, SEPARATOR
 from labelrounds.people.exchange import cells, columns, said
 from labelrounds.people.exchange.columns import Wanted
+from labelrounds.people.exchange.items import Export
 from labelrounds.people.exchange.said import Read, Said
 from labelrounds.people.exchange.source import Source
 from labelrounds.pool.identity import ID_PATTERN, text_id
@@ -17,6 +19,7 @@ from labelrounds.rounds import queue
 from labelrounds.rounds.record import FALSE, TRUE
 
 NAME = "a table"
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 def recognises(source: Source) -> bool:
@@ -29,30 +32,30 @@ def read(source: Source, wanted: Wanted) -> Read:
     return read_named(source, wanted, NAME)
 
 
-def read_named(source: Source, wanted: Wanted, name: str, spell: Callable[[Any, str], Any] = cells.read) -> Read:
-    """Returns the annotations of a table that the screen calls `name`. spell : what a value of the label column says, given its place"""
+def read_named(source: Source, wanted: Wanted, name: str, known: Iterable[str] = ()) -> Read:
+    """Returns the annotations of a table that the screen calls `name`. known : labels that are some, whatever they look like"""
     rows = [record.values for record in source.records]
     form = columns.is_form(source.columns, rows)
     without_text = form and not wanted.text_column and not {"text", wanted.known_text} & set(source.columns)
     text_name = None if without_text else columns.text_column(source.path, source.columns, rows, wanted)
     label_name, hot = columns.label_column(source.path, source.columns, rows, text_name, wanted)
-    restore = queue.restored if form or (wanted.task and "id" in source.columns) else str
+    sheet = source.kind in (*tables.DELIMITED, ".xlsx") and (form or (wanted.task is not None and columns.blank(rows, "id")))
+    restore = queue.restored if sheet else str
+    labels_known = {*known, *(wanted.task.labels if wanted.task else ())}
     left_out: Counter[str] = Counter()
     found: list[tuple[Said, str | tuple[str, ...]]] = []
     for record in source.records:
         if not any(tables.as_text(value).strip() for value in record.values.values() if not isinstance(value, bytes)):
             continue
         stated = _stated(record, text_name, restore, form)
-        value = _marked(record, hot) if label_name is None else record.values.get(label_name)
-        if isinstance(value, str) and (form or wanted.task) and not (wanted.task and value.strip() in wanted.task.index):
-            value = queue.restored(value.strip())
-        labels = value if label_name is None else spell(value, record.where)
+        labels = _marked(record, hot) if label_name is None else _cell(record, label_name, sheet or bool(wanted.task), labels_known)
         if labels is None:
             left_out["without a label"] += 1
         else:
             found.append((stated, labels))
     several = bool(wanted.task and wanted.task.multi_label) or (
-        wanted.task is None and (wanted.multi_label or any(SEPARATOR in labels for _, labels in found if isinstance(labels, str)))
+        wanted.task is None
+        and (wanted.multi_label or any(SEPARATOR in labels if isinstance(labels, str) else labels == (NONE,) for _, labels in found))
     )
     listed = [replace(stated, labels=_parted(labels, several, stated.where)) for stated, labels in found]
     shown = f'"{label_name}"' if label_name else f"{len(hot)} columns of 0 and 1 ({', '.join(hot[:8])}{' …' if len(hot) > 8 else ''})"
@@ -78,12 +81,24 @@ def _stated(record: tables.Record, text_name: str | None, restore: Callable[[str
             text = "" if queue.CUT.search(text) else restore(text)
     elif text.strip() and identity:
         extras["note"] = "; ".join(filter(None, [extras["note"], f"id {identity}"]))
-        identity, text = "", restore(text) if not form else text
+        identity, text = "", restore(text)
     else:
         text = restore(text)
     if not text.strip() and not identity:
         raise UserError(f"{record.where}: the text is empty{' and there is no id' if form else ''}. Remove the row, or fill in its text.")
     return Said(text, (), record.where, identity, **{**extras, "source": extras["source"] or "human"})
+
+
+def _cell(record: tables.Record, name: str, restore: bool, known: set[str]) -> str | tuple[str, ...] | None:
+    """Returns what a label cell says. restore : whether a form may have made it harmless for a spreadsheet"""
+    value = record.values.get(name)
+    if not isinstance(value, str):
+        return cells.read(value, record.where, known)
+    value = value.strip()
+    for cell in (value, queue.restored(value)) if restore else (value,):
+        if cell in known or all(part.strip() in known for part in cell.split(SEPARATOR)):
+            return cell
+    return cells.read(queue.restored(value) if restore else value, record.where, known)
 
 
 def _marked(record: tables.Record, hot: Sequence[str]) -> tuple[str, ...] | None:
@@ -107,3 +122,36 @@ def _parted(labels: str | tuple[str, ...], several: bool, where: str) -> tuple[s
     if not parts:
         raise UserError(f'{where}: "{labels}" names no label. Write "{NONE}" where none applies.')
     return parts
+
+
+def write(path: Path, export: Export) -> None:
+    """Writes one row per annotation, with the columns of a round; in CSV and TSV no cell is a formula for a spreadsheet."""
+    kind = path.suffix.lower()
+    names, found = rows(export, plain=kind not in tables.DELIMITED)
+    if kind == ".jsonl":
+        with files.atomic(path, new=True) as file:
+            file.writelines(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) + "\n" for row in found)
+    elif kind == ".parquet":
+        import pyarrow
+        import pyarrow.parquet
+
+        table = pyarrow.table([pyarrow.array(column, pyarrow.string()) for column in zip(*found, strict=True)], names=names)
+        with files.atomic(path, "wb", new=True) as file:
+            pyarrow.parquet.write_table(table, file)
+    else:
+        files.write_csv(path, names, found, bom=kind == ".csv", new=True, delimiter="\t" if kind == ".tsv" else ",")
+
+
+def rows(export: Export, plain: bool, cut: Callable[[str], str] = str) -> tuple[list[str], list[list[str]]]:
+    """Returns (columns, rows) of an export. plain : whether no spreadsheet will read it; cut : what shortens a text for a sheet"""
+    task = export.task
+    suggested = any(item.suggestion is not None for item in export.items)
+    names = ["id", "text", task.column, *(["suggestion", "confidence"] if suggested else []), *export.extras()]
+    literal, harmless = (str, str) if plain else (queue.literal, queue.harmless)
+    found = []
+    for item, stated in export.rows():
+        row = [literal(item.id), literal(cut(item.text)), literal(task.spell(stated.labels)) if stated else ""]
+        if suggested:
+            row += ["" if item.suggestion is None else harmless(task.spell(item.suggestion)), item.confidence]
+        found.append([*row, *(literal(getattr(stated, name)) if stated else "" for name in export.extras())])
+    return names, found
