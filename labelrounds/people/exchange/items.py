@@ -9,7 +9,7 @@ from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
 from labelrounds.people.exchange.said import EXTRAS, Said
 from labelrounds.pool import reader
-from labelrounds.rounds import audits, queue, record
+from labelrounds.rounds import audits, names, queue, record
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,13 @@ def of_labels(settings: params.Params) -> Export:
 def in_force(annotations: Iterable[record.Annotation]) -> list[record.Annotation]:
     """Returns the annotations of each text's newest round, and the newest second opinion of each person. annotations : oldest round first"""
     annotations = list(annotations)
-    newest = {(a.id, a.source == record.OPINION and a.annotator, a.source == record.OPINION): a.round for a in annotations}
-    return [a for a in annotations if newest[a.id, a.source == record.OPINION and a.annotator, a.source == record.OPINION] == a.round]
+    newest = {_kind(a): names.number(a.round) for a in annotations}
+    return [a for a in annotations if newest[_kind(a)] == names.number(a.round)]
+
+
+def _kind(annotation: record.Annotation) -> tuple[str, str | None]:
+    """Returns what a newer round replaces: the labels of a text, or one person's second opinion on it."""
+    return annotation.id, annotation.annotator if annotation.source == record.OPINION else None
 
 
 def write(path: Path, format: str, export: Export) -> None:
