@@ -7,6 +7,7 @@ from typing import Any
 
 from labelrounds.core.delimited import named
 from labelrounds.core.errors import UserError, at
+from labelrounds.core.lines import most_unpacked, packed_too_well
 
 
 def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -16,6 +17,8 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
     try:
         with open(path, "rb") as file:
+            if sum(entry.file_size for entry in zipfile.ZipFile(file).infolist()) > (most := most_unpacked(path)):
+                raise packed_too_well(path, most)
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
             for sheet in book.worksheets:
                 if sheet.sheet_state != "visible":

@@ -81,7 +81,7 @@ def write(path: Path, export: Export) -> None:
         table["confidence"] = pyarrow.array([item.confidence for item, _ in rows])
     for name in export.extras():
         table[name] = pyarrow.array([getattr(stated, name) if stated else "" for _, stated in rows])
-    features = {name: {"dtype": "string", "_type": "Value"} for name in table}
+    features: dict[str, Any] = {name: {"dtype": "string", "_type": "Value"} for name in table}
     features[task.column] = {"feature": classes, "_type": "List"} if several else classes
     schema = pyarrow.table(table).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
     with files.atomic(path, "wb", new=True) as file:

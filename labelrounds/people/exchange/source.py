@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from labelrounds.core import tables
+from labelrounds.core import files, tables
 from labelrounds.core.errors import UserError, at
-
-LARGEST = 2**30  # bytes that a zip may hold, unpacked
+from labelrounds.core.lines import most_unpacked, packed_too_well
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,10 @@ class Source:
 def load(path: Path) -> Source:
     """Returns what lies at `path`: a table, a zip of tables, or the folder of an Argilla dataset. The file is read as a whole."""
     if path.is_dir() and (path / ".argilla").is_dir():
-        records = list(tables.records(path / "records.json"))
-        return Source(path, "folder", records, _columns(records), settings=_json(path / ".argilla" / "settings.json"))
+        records, settings = list(tables.records(path / "records.json")), path / ".argilla" / "settings.json"
+        return Source(
+            path, "folder", records, _columns(records), settings=files.read_json(settings, "Export the dataset again.") if settings.is_file() else {}
+        )
     if path.is_dir() and (path / "dataset_info.json").is_file():
         raise UserError(f'{at(path)}: a folder of datasets.save_to_disk. Write it with `dataset.to_parquet("labels.parquet")`, and give that file.')
     if path.is_file() and path.suffix.lower() == ".zip":
@@ -59,16 +60,6 @@ def _columns(records: list[tables.Record]) -> list[str]:
     return list(dict.fromkeys(str(name) for record in records for name in record.values))
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{at(path)}: not JSON ({error}). Export the dataset again.") from None
-    return found if isinstance(found, dict) else {}
-
-
 def _features(path: Path) -> dict[str, Any]:
     """Returns the types of a parquet file's columns as the library datasets wrote them; empty where it did not."""
     import pyarrow.parquet
@@ -84,8 +75,8 @@ def _zip(path: Path) -> dict[str, list[tables.Record]]:
     try:
         with zipfile.ZipFile(path) as packed, tempfile.TemporaryDirectory() as folder:
             wanted = [entry for entry in packed.infolist() if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")]
-            if sum(entry.file_size for entry in wanted) > LARGEST:
-                raise UserError(f"{at(path)}: unpacked, it holds more than {LARGEST:,} bytes. Unpack it, and give its files one by one.")
+            if sum(entry.file_size for entry in wanted) > (most := most_unpacked(path)):
+                raise packed_too_well(path, most)
             found = {}
             for number, entry in enumerate(wanted):
                 shown = path / entry.filename

@@ -56,9 +56,9 @@ def write(path: Path, export: Export) -> None:
     with files.atomic(path, new=True) as file:
         for item, stated in export.rows():
             meta: dict[str, Any] = {said.OUR_ID: item.id, **(stated.extras() if stated else {})}
-            row: dict[str, Any] = {"text": item.text}
+            row: dict[str, Any] = {"text": item.text, "meta": meta}
             if stated:
                 row["cats"] = {label: float(label in stated.labels) for label in export.task.labels}
             if item.suggestion is not None:
                 meta |= {"suggestion": export.task.spell(item.suggestion), "confidence": item.confidence}
-            file.write(json.dumps({**row, "meta": meta}, ensure_ascii=False) + "\n")
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")

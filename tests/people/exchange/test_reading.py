@@ -366,7 +366,7 @@ def test_a_plus_and_a_minus_are_refused_before_anything_happens(tmp_path: Path) 
 
 
 def test_labels_are_compared_in_normal_form_without_invisible_characters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spellings = ["café", "cafe\u0301", "caf\u00e9\u200b", "\ufeffcafé ", "Café", "ca fé"]
+    spellings = ["café", "cafe\u0301", "café\u200b", "\ufeffcafé ", "Café", "ca fé"]
     path = written(tmp_path, "a.csv", "text,label\n" + "".join(f"{text_id(label)},{label}\n" for label in spellings))
     assert reading.read(path, NOTHING).labels == ["Café", "ca fé", "café"]
     assert 'Warning: these labels differ only by case or spacing: "Café" (1), "ca fé" (1), "café" (4). Are they one label?' in capsys.readouterr().out
@@ -481,9 +481,9 @@ def test_a_label_studio_export_becomes_a_round_with_everything_it_knows(here: Sm
 
 
 def test_an_unknown_label_of_another_tool_is_an_error_that_counts(here: SmallProject) -> None:
-    written(here.folder, "a.json", [task(ONE, annotation(choice("lates"))), task(TWO, annotation(choice("lates")))])
+    written(here.folder, "a.json", [task(ONE, annotation(choice("layt"))), task(TWO, annotation(choice("layt")))])
     said = here.wrong("import", "a.json")
-    assert 'a.json:1: unknown label "lates". Did you mean "late"?' in said and "2 rows of this kind in all" in said
+    assert 'a.json:1: unknown label "layt". Did you mean "late"?' in said and "2 rows of this kind in all" in said
 
 
 def test_a_labelled_file_of_our_own_form_is_never_ambiguous(here: SmallProject) -> None:
