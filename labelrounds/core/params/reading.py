@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from labelrounds.core import conflicts, registry
+from labelrounds.core import conflicts, journal, registry
 from labelrounds.core.errors import UserError, at, did_you_mean
 from labelrounds.core.params import rules, source
 from labelrounds.core.params.mistakes import checked
@@ -17,6 +17,7 @@ _loaded: dict[Path, Params] = {}  # the last of each file that this process has 
 def load(path: str | Path = source.PATH) -> Params:
     """Returns the checked parameters; every mistake is a UserError with its line, and so are conflict marks in any file of the project."""
     conflicts.check()
+    journal.check_whole()
     found = source.read(path)
     value = found.value
     if isinstance(value, dict):
