@@ -18,15 +18,27 @@ def broken(params: Params) -> Broken:
         yield from rule(params)
 
 
+def wrong_label(label: str) -> str:
+    """Returns why this cannot be the name of a label, as a sentence; empty where it can."""
+    if label == label.strip() and label and SEPARATOR not in label and "\n" not in label and label != NONE and sound(label):
+        return ""
+    rule = f'it must not be empty, "{NONE}", hold "{SEPARATOR}" or a line break, or begin or end with a blank'
+    return f'"{label.encode("utf-8", "replace").decode()}" cannot be a label: {rule}.'
+
+
+def sound(label: str) -> bool:
+    """Says whether a file in UTF-8 can hold the name, which half of a character outside the basic plane is not."""
+    return not any("\ud800" <= character <= "\udfff" for character in label) and "\0" not in label
+
+
 def labels(params: Params) -> Broken:
     known = params.task.labels
     for number, label in enumerate(known):
         place = ("task", "labels", number)
         if label in known[:number]:
             yield place, f'the label "{label}" is listed twice in task.labels. Remove one.'
-        if label != label.strip() or not label or SEPARATOR in label or "\n" in label or label == NONE:
-            rule = f'it must not be empty, "{NONE}", hold "{SEPARATOR}" or a line break, or begin or end with a blank'
-            yield place, f'"{label}" cannot be a label: {rule}.'
+        if wrong := wrong_label(label):
+            yield place, wrong
     if len(known) == 1 and params.task.type == MULTI_CLASS:
         yield ("task", "labels"), f'task.labels holds only "{known[0]}"; a multi-class task needs two labels or more.'
     for label in params.task.descriptions:

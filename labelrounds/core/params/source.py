@@ -56,22 +56,30 @@ class Source:
 
 def read(path: str | Path = PATH) -> Source:
     """Returns what the file says; a UserError with its line if that is no YAML."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{at(path)}: no such file. Run this at the top of a labelrounds project (where dvc.yaml is).")
+    try:
+        return parsed(path.read_text(encoding="utf-8"), path)
+    except UnicodeDecodeError:
+        raise UserError(f"{at(path)}: not UTF-8 text, or control characters stand in it. Save it as UTF-8.") from None
+
+
+def parsed(text: str, path: Path = PATH) -> Source:
+    """Returns what such a text says; a UserError with the line if that is no YAML."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
     yaml = YAML(typ="safe", pure=True)  # the reader and YAML version (1.2) of DVC, so that both see the same values
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"))
+        node = yaml.compose(text)
         if node is not None and _size(node, {}) > LARGEST:
             raise UserError(f"{at(path)}: its `*aliases` unfold into more than {LARGEST:,} values. Write out what they stand for.")
         value = None if node is None else yaml.constructor.construct_document(node)
     except MarkedYAMLError as error:
         mark = error.problem_mark
         raise UserError(f"{at(path, mark.line + 1 if mark else None)}: not YAML: {error.problem}. Correct that line.") from None
-    except (YAMLError, UnicodeDecodeError):
+    except YAMLError:
         raise UserError(f"{at(path)}: not UTF-8 text, or control characters stand in it. Save it as UTF-8.") from None
     except RecursionError:
         raise UserError(f"{at(path)}: its values stand too deep in each other to be read. params.yaml has three levels.") from None
