@@ -19,7 +19,7 @@ def main() -> None:
     settings = params.load()
     task = settings.labelled_task()
     predictions = paths.METRICS / settings.deploy / "test.csv"
-    with reading("agreement", paths.ROUNDS, predictions):
+    with reading("agreement", paths.ROUNDS, paths.SCHEMA, predictions):
         opinions = agreement.collect(record.read_all(task), task, settings.agreement.leave_out)
         predicted = {row.cells["id"]: task.parse(row.cells["predicted"], row.where) for row in tables.rows(predictions)}
         tested, model = agreement.beside(opinions, predicted)

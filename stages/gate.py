@@ -27,7 +27,7 @@ def main() -> None:
     settings = params.load()
     deployed = paths.LABELERS / settings.deploy
     precision, risk = settings.predict.precision, settings.predict.risk
-    with reading("gate", settings.data.pool, paths.SHARDS, deployed, paths.VALID, paths.LABELS, paths.AUDITS):
+    with reading("gate", settings.data.pool, paths.SHARDS, deployed, paths.VALID, paths.LABELS, paths.AUDITS, paths.SCHEMA):
         card = contract.read_card(deployed)
         task, labeler = card.schema, files.fingerprint(deployed)
         valid, checks, drawn = examples.read(paths.VALID, task), audits.checked(task), audits.drawn(task)

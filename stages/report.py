@@ -15,7 +15,7 @@ from labelrounds.report import render, summary
 @click.option("--no-texts", is_flag=True, help="Leave out all texts and the names of people (so does report.texts: false).")
 def main(no_texts: bool) -> None:
     settings = params.load()
-    with reading("report", paths.ROUNDS, *render.sources(render.labelers_of(settings))):
+    with reading("report", paths.ROUNDS, paths.SCHEMA, *render.sources(render.labelers_of(settings))):
         project = render.project_of(settings, settings.report.texts and not no_texts)
         page, numbers = render.page(project), summary.of(project)
         with files.atomic(paths.REPORT) as file:

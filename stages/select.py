@@ -26,7 +26,7 @@ def main() -> None:
     settings = params.load()
     select, task = settings.select, settings.labelled_task()
     strategy = acquisition.strategy(select.strategy)
-    with reading("select", settings.data.pool, paths.ROUNDS, paths.HELDOUT, paths.SHARDS):
+    with reading("select", settings.data.pool, paths.ROUNDS, paths.SCHEMA, paths.HELDOUT, paths.SHARDS):
         uncertainty, free = read_uncertainty(strategy, task)
         ordered = free[strategy.order(uncertainty[free], settings.seed)]
         if strategy.spread is None:

@@ -26,7 +26,7 @@ def main() -> None:
     with lock.project(paths.ROUNDS):
         for warning in carried.carry(settings.data):
             click.echo(warning)
-    with reading("split", settings.data.pool, paths.ROUNDS):
+    with reading("split", settings.data.pool, paths.ROUNDS, paths.SCHEMA):
         record.check_experiment()
         held_out = split.holdout_rounds(settings.split.holdout_rounds)
         task = settings.labelled_task()

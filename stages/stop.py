@@ -19,10 +19,10 @@ def main() -> None:
     settings = params.load()
     task, stop = settings.labelled_task(), settings.stop
     tested = paths.METRICS / settings.deploy / "test.csv"
-    with reading("stop", paths.SNAPSHOTS, paths.SHARDS, paths.HELDOUT, paths.ROUNDS, tested):
+    with reading("stop", paths.SNAPSHOTS, paths.SHARDS, paths.HELDOUT, paths.ROUNDS, paths.SCHEMA, tested):
         rows = [row.cells for row in tables.rows(tested)]
         now = read_now(rows, settings, task)
-        models = stopping.series(snapshots.read_all(), now)
+        models = stopping.series(snapshots.read_all(task), now)
         found = {
             "gain": stopping.gain(models, {row["id"]: row["gold"] for row in rows}, task, stop, settings.seed),
             "stability": stopping.stability(models, task, stop),
@@ -47,7 +47,7 @@ def read_now(rows: list[dict[str, str]], settings: params.Params, task: Task) ->
     train = files.read_json(paths.METRICS / "split.json")["train"]
     stop_set = snapshots.stop_set(predictions.cells(task.column), taken)
     newest = max((a.round for a in annotations), key=names.order)
-    return snapshots.Snapshot(newest, settings.deploy, "", train, {row["id"]: row["predicted"] for row in rows}, stop_set)
+    return snapshots.Snapshot(newest, settings.deploy, "", train, {row["id"]: row["predicted"] for row in rows}, stop_set, task.labels)
 
 
 if __name__ == "__main__":

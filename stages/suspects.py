@@ -31,7 +31,7 @@ def main() -> None:
     encoder = paths.BASE_MODELS / settings.suspects.encoder
     machine = (settings.runtime.threads, settings.runtime.precision)
     used = (settings.suspects, settings.finetune, task, settings.seed, *machine, settings.model.max_length)
-    with scratch("suspects", [paths.TRAIN, paths.VALID, encoder], used, paths.ROUNDS) as folder:
+    with scratch("suspects", [paths.TRAIN, paths.VALID, encoder], used, paths.ROUNDS, paths.SCHEMA) as folder:
         train, valid = examples.read(paths.TRAIN, task), examples.read(paths.VALID, task)
         annotations = vote.deciding(record.read_all(task))
         rows = contradictions.ties(annotations, task)

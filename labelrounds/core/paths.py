@@ -4,6 +4,7 @@ from pathlib import Path
 
 # In git: what people said, and what was measured.
 ROUNDS = Path("data/rounds")
+SCHEMA = Path("data/schema.jsonl")
 AUDITS = Path("data/audits")
 DRAWN = AUDITS / "drawn"
 SKIPS = Path("data/skips")

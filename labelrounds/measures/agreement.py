@@ -56,7 +56,7 @@ def collect(annotations: Iterable[record.Annotation], task: Task, leave_out: Ite
     by_text: dict[str, dict[str, tuple[str, ...]]] = {}
     unnamed: dict[str, str] = {}
     for one in annotations:
-        if one.source not in ("human", record.OPINION) or one.annotator in skipped:
+        if one.source not in ("human", record.OPINION) or one.annotator in skipped or one.gone:
             continue
         given = by_text.setdefault(one.id, {})
         name = one.annotator

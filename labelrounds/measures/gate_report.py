@@ -103,7 +103,7 @@ def audit_summary(drawn: Mapping[str, Drawn], checks: Verdict, precision: float,
     """Returns metrics/audit.json: for the newest audit with checks, and for each before, how many are right and the exact 95 % interval."""
     found: dict[str, dict[str, Any]] = {}
     for name in sorted({entry.audit for entry in drawn.values()}, key=names.order):
-        mine = [identity for identity, entry in drawn.items() if entry.audit == name]
+        mine = [identity for identity, entry in drawn.items() if entry.audit == name and not entry.gone]
         ids = sorted(identity for identity in mine if identity in checks.labels)
         said = indicator([drawn[identity].labels for identity in ids], task)
         gold = indicator([checks.labels[identity].labels for identity in ids], task)

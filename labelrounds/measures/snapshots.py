@@ -8,12 +8,13 @@ and to a fixed sample of the unlabelled pool, the stop set. Ids and labels alone
 import heapq
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from labelrounds.core import files, paths
 from labelrounds.core.errors import UserError, at
-from labelrounds.rounds import names
+from labelrounds.core.task import Task
+from labelrounds.rounds import names, schema
 
 STOP_SET = 1000  # texts; kappa is then known to about 0.02
 
@@ -23,6 +24,7 @@ class Snapshot:
     """round : the newest that the model learnt from; labeler : its name; model : its fingerprint; train : number of texts
 
     test, stop : {id: the labels as a cell}, sorted by id
+    known : the labels of today that the model knew, by whatever names; empty for a snapshot that has not been read back
     """
 
     round: str
@@ -31,6 +33,7 @@ class Snapshot:
     train: int
     test: dict[str, str]
     stop: dict[str, str]
+    known: tuple[str, ...] = ()
 
 
 def stop_set(pool: Iterable[tuple[str, str]], taken: set[str]) -> dict[str, str]:
@@ -45,12 +48,29 @@ def write(snapshot: Snapshot) -> Path:
     """Writes the snapshot of a round as one line and returns its path; an older one of that round is replaced."""
     path = paths.SNAPSHOTS / f"{snapshot.round}.json"
     with files.atomic(path) as file:
-        file.write(json.dumps(asdict(snapshot), ensure_ascii=False, separators=(",", ":")) + "\n")
+        told = {name: value for name, value in asdict(snapshot).items() if name != "known"}
+        file.write(json.dumps(told, ensure_ascii=False, separators=(",", ":")) + "\n")
     return path
 
 
-def read_all(folder: Path = paths.SNAPSHOTS) -> list[Snapshot]:
-    """Returns the snapshots, oldest round first; a file that is none is a UserError."""
+def of_today(one: Snapshot, path: Path, task: Task) -> Snapshot:
+    """Returns the same in the labels of today; what was said with a label that is no more is an empty cell."""
+    reading = schema.Reading(path, task)
+
+    def cell(said: str) -> str:
+        try:
+            labels, gone = reading.today(reading.parse(said, at(path)), at(path))
+        except UserError:
+            return said  # a label that nobody knows: it counts as none where it is read
+        return "" if gone else task.spell(labels)
+
+    cells = {said: cell(said) for said in {*one.test.values(), *one.stop.values()}}
+    test, stop = ({identity: cells[said] for identity, said in some.items()} for some in (one.test, one.stop))
+    return replace(one, test=test, stop=stop, known=reading.known())
+
+
+def read_all(task: Task, folder: Path = paths.SNAPSHOTS) -> list[Snapshot]:
+    """Returns the snapshots in the labels of today, oldest round first; a file that is none is a UserError."""
     found = []
     for path in sorted(folder.glob("*")):
         if path.name == "README.md" or path.name.startswith("."):
@@ -61,7 +81,7 @@ def read_all(folder: Path = paths.SNAPSHOTS) -> list[Snapshot]:
         if path.suffix != ".json" or not names.is_name(path.stem):
             raise wrong
         try:
-            found.append(Snapshot(**json.loads(path.read_text(encoding="utf-8"))))
+            found.append(of_today(Snapshot(**json.loads(path.read_text(encoding="utf-8"))), path, task))
         except (ValueError, TypeError):
             raise wrong from None
     return sorted(found, key=lambda snapshot: names.order(snapshot.round))

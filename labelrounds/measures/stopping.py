@@ -65,22 +65,34 @@ def gain(models: Sequence[Snapshot], gold: Mapping[str, str], task: Task, stop: 
     if not both or added <= 0:
         why = "no test text is common to both models" if added > 0 else "no label was added to the training set"
         return Criterion(None, numbers, f"since round {before.round} {why}")
-    true, old, new = (coded([some[identity] for identity in both], task) for some in (gold, before.test, now.test))
-    change = bootstrap.changes(true, old, new, task, seed)["f1_macro"]
+    common = shared(before, now, task)
+    true, old, new = (coded([some[identity] for identity in both], common) for some in (gold, before.test, now.test))
+    if not task.multi_label:  # a text of a label that one of them cannot say proves nothing about either
+        true, old, new = (some[true.any(axis=1)] for some in (true, old, new))
+    if not len(true):
+        return Criterion(None, numbers, f"the labels have changed since round {before.round}: no test text has one that both models know")
+    numbers["texts"] = len(true)
+    change = bootstrap.changes(true, old, new, common, seed)["f1_macro"]
     per = 100 / added
     low, high = (round(bound * per, scores.DIGITS) for bound in change.ci95)
     numbers |= {"per_100_labels": round(change.difference * per, scores.DIGITS), "ci95": [low, high]}
     enough = len(models) > stop.rounds
     says = f"{change.difference * per:+.3f} macro-F1 per 100 labels since round {before.round} ({low:+.3f} to {high:+.3f}; met below {stop.gain:g})"
+    if common.labels != task.labels:
+        says += f", on the {len(common.labels)} of {len(task.labels)} labels that both models know"
     return Criterion(high < stop.gain if enough else None, numbers, says + ("" if enough else after(len(models) - 1, stop)))
 
 
 def stability(models: Sequence[Snapshot], task: Task, stop: Stop) -> Criterion:
     """Says whether successive models agree on the stop set at `stop.kappa` or more, averaged over the last rounds."""
-    pairs = list(itertools.pairwise(models))[-stop.rounds :]
+    # Models that know other labels cannot say the same.
+    pairs = [(before, now) for before, now in list(itertools.pairwise(models))[-stop.rounds :] if before.known == now.known]
     numbers: dict[str, Any] = {"kappa": None, "last": None, "cutoff": stop.kappa, "comparisons": len(pairs), "texts": None}
     if not pairs:
-        return Criterion(None, numbers, "there is no model of an earlier round to compare with")
+        changed = len(models) > 1
+        return Criterion(
+            None, numbers, "the labels have changed since the model before" if changed else "there is no model of an earlier round to compare with"
+        )
     kappas = []
     for before, now in pairs:
         both = sorted(before.stop.keys() & now.stop.keys())
@@ -94,6 +106,11 @@ def stability(models: Sequence[Snapshot], task: Task, stop: Stop) -> Criterion:
     enough = len(pairs) >= stop.rounds
     says = f"kappa {mean:.3f} between successive models (met from {stop.kappa:g})"
     return Criterion(mean >= stop.kappa if enough else None, numbers, says + ("" if enough else after(len(pairs), stop)))
+
+
+def shared(before: Snapshot, now: Snapshot, task: Task) -> Task:
+    """Returns the task with the labels that both models know."""
+    return Task(task.type, tuple(label for label in task.labels if all(not one.known or label in one.known for one in (before, now))))
 
 
 def people(measured: Mapping[str, Any], stop: Stop) -> Criterion:

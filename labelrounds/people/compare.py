@@ -15,18 +15,23 @@ from labelrounds.core import paths, revisions, tables
 from labelrounds.core.errors import UserError, did_you_mean
 from labelrounds.core.params import Params
 from labelrounds.core.revisions import Commit
+from labelrounds.core.screen import few
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task, indicator
 from labelrounds.measures import bootstrap
 from labelrounds.measures.bootstrap import Change
 from labelrounds.people import lineage
 from labelrounds.pool import reader
+from labelrounds.rounds import schema
 
 Labels = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Side:
-    """What one labeler said of the test texts at one commit (None: in the working tree), by text id."""
+    """What one labeler said of the test texts at one commit (None: in the working tree), by text id.
+
+    changes : those of the labels up to then, which the names in `gold` and `predicted` have behind them
+    """
 
     commit: Commit | None
     labeler: str
@@ -34,6 +39,7 @@ class Side:
     gold: dict[str, Labels]
     predicted: dict[str, Labels]
     parameters: dict[str, Any] = field(default_factory=dict)
+    changes: tuple[schema.Change, ...] = ()
 
     @property
     def place(self) -> str:
@@ -132,7 +138,33 @@ def read_side(revision: str | Commit | None, labeler: str) -> Side:
         where = f"{path}:{said.line_num} {place}"
         gold[row["id"]] = task.parse(row["gold"] or "", where)
         predicted[row["id"]] = task.parse(row["predicted"] or "", where)
-    return Side(commit, labeler, task, gold, predicted, lineage.parameters(commit, labeler))
+    return Side(commit, labeler, task, gold, predicted, lineage.parameters(commit, labeler), changes_behind(commit, task, labels))
+
+
+def changes_behind(commit: Commit | None, task: Task, labels: Labels) -> tuple[schema.Change, ...]:
+    """Returns the changes of the labels that a labeler had behind it: one may be newer than what was measured.
+
+    task : with the labels that were measured; labels : those of params.yaml
+    """
+    path = paths.SCHEMA.as_posix()
+    found = schema.parse(revisions.read(commit, path) or "", path if commit is None else f"{path} at {commit.short}")
+    states = [*(change.before for change in found), labels]
+    newest = list(reversed(range(len(states))))
+    same = [number for number in newest if states[number] == task.labels] or [number for number in newest if set(states[number]) == set(task.labels)]
+    return tuple(found[: same[0]] if same else found)
+
+
+def in_labels_of(side: Side, other: Side) -> Side:
+    """Returns a side after the changes of the labels that only the other has behind it; a label that is no more becomes none."""
+    steps = [change for change in other.changes if change not in side.changes]
+    if not steps:
+        return side
+
+    def today(said: dict[str, Labels]) -> dict[str, Labels]:
+        return {identity: schema.now(labels, steps, side.task.multi_label)[0] for identity, labels in said.items()}
+
+    labels = dict.fromkeys(one for label in side.task.labels for one in schema.now((label,), steps, side.task.multi_label)[0])
+    return replace(side, task=Task(side.task.type, tuple(labels)), gold=today(side.gold), predicted=today(side.predicted))
 
 
 @cache
@@ -164,13 +196,24 @@ def compare(before: Side, after: Side, seed: int) -> Comparison:
             f"the test sets of {before.place} ({len(before.gold)} texts) and {after.place} ({len(after.gold)} texts) have no text in common, "
             "so nothing can be compared. Choose a revision with the same split."
         )
+    notes = _changes_between(before, after)
+    before, after = in_labels_of(before, after), in_labels_of(after, before)
     newer = before if revisions.is_older(after.commit, before.commit) else after
-    task = Task(after.task.type, tuple(dict.fromkeys([*newer.task.labels, *after.task.labels, *before.task.labels])))
-    gold, one, other = (indicator([said[identity] for identity in ids], task) for said in (newer.gold, before.predicted, after.predicted))
+    every = Task(after.task.type, tuple(dict.fromkeys([*newer.task.labels, *after.task.labels, *before.task.labels])))
+    task = Task(every.type, tuple(label for label in every.labels if label in before.task.index and label in after.task.index))
+    if task.labels != every.labels and not task.multi_label:  # of a text with another label nothing is right that both can say
+        ids = [identity for identity in ids if set(newer.gold[identity]) & set(task.labels)]
+    if not task.labels or not ids:
+        raise UserError(f"{before.place} and {after.place} have no label in common that a test text has: nothing can be compared.")
+    notes += _notes(before, after, newer, ids, task)
+    gold, one, other = (
+        indicator([[label for label in said[identity] if label in task.index] for identity in ids], task)
+        for said in (newer.gold, before.predicted, after.predicted)
+    )
     was, now = (one == gold).all(axis=1), (other == gold).all(axis=1)
     won, lost = (
         [
-            Flip(ids[number], *(task.spell(said[ids[number]]) for said in (newer.gold, before.predicted, after.predicted)))
+            Flip(ids[number], *(every.spell(said[ids[number]]) for said in (newer.gold, before.predicted, after.predicted)))
             for number in flipped.nonzero()[0]
         ]
         for flipped in (~was & now, was & ~now)
@@ -184,14 +227,28 @@ def compare(before: Side, after: Side, seed: int) -> Comparison:
         lost,
         bootstrap.mcnemar(len(lost), len(won)),
         bool((one == other).all()),
-        _notes(before, after, newer, ids),
+        notes,
     )
 
 
-def _notes(before: Side, after: Side, newer: Side, ids: list[str]) -> list[str]:
+def _changes_between(before: Side, after: Side) -> list[str]:
+    """Returns a note on the changes of the labels that one side has behind it and the other has not."""
+    between = [change for one, other in ((before, after), (after, before)) for change in other.changes if change not in one.changes]
+    if not between:
+        return []
+    return [
+        f"The labels changed in between: {'; '.join(f'{change.change} {change} ({change.date})' for change in between)}. Both are read in the newer ones."
+    ]
+
+
+def _notes(before: Side, after: Side, newer: Side, ids: list[str], common: Task) -> list[str]:
     """Returns what a reader must know before the numbers: other test sets, gold labels, labels or parameters."""
     notes = []
-    if len(ids) < max(len(before.gold), len(after.gold)):
+    alone = [label for side in (before, after) for label in side.task.labels if label not in common.index]
+    if alone:
+        where = "" if common.multi_label else f", on the {len(ids)} texts that have one of them"
+        notes.append(f"Compared on the {len(common.labels)} labels that both sides know{where}.")
+    elif len(ids) < max(len(before.gold), len(after.gold)):
         notes.append(
             f"The test sets differ: {before.place} has {len(before.gold)} texts, {after.place} {len(after.gold)}. "
             f"Compared on the {len(ids)} texts of both."
@@ -201,7 +258,7 @@ def _notes(before: Side, after: Side, newer: Side, ids: list[str]) -> list[str]:
         notes.append(f"{changed} of these texts got another gold label in between: both sides are measured by that of {newer.place}.")
     for one, other in ((before, after), (after, before)):
         if alone := [label for label in one.task.labels if label not in other.task.labels]:
-            notes.append(f"Only {one.place} knows the label {', '.join(alone)}.")
+            notes.append(f"Only {one.place} knows the label {few(alone)}.")
     if changed := [line for line in lineage.changed(before.parameters, after.parameters) if not line.startswith("task.labels ")]:
         notes.append(f"Parameters changed as well: {', '.join(changed)}.")
     return notes

@@ -11,7 +11,7 @@ from labelrounds.core.task import Task
 from labelrounds.people import snapshot
 from labelrounds.people.exchange import columns, reading
 from labelrounds.pool import reader, retired
-from labelrounds.rounds import audits, names, record, vote
+from labelrounds.rounds import audits, names, record, schema, vote
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ def bring(annotations: list[record.Annotation], folder: Path, settings: params.P
     unfilled : how many rows had no label. Raises a UserError, and writes nothing, if any annotation is wrong.
     """
     task = settings.labelled_task()
+    check_labels_of_today(annotations)
     annotations = one_opinion_each(annotations, task)
     earlier = record.read_all(task, folder)
     before = {statement(a) for a in earlier}
@@ -122,6 +123,14 @@ def folder_of(sources: Sequence[str | Path]) -> Path:
             f"{at(forms[0])} is the form of an audit, which never trains; the other files are labels to train on. Import them one after the other."
         )
     return paths.AUDITS if forms else paths.ROUNDS
+
+
+def check_labels_of_today(annotations: list[record.Annotation]) -> None:
+    """Raises a UserError for a label that was split or retired: a person can still say which of today's applies."""
+    gone = [a for a in annotations if a.gone]
+    if gone:
+        changes = schema.read()
+        raise first_of([f"{a.where}: {schema.told(a.gone, changes)} Write one of today's labels, or empty the cell." for a in gone], "row")
 
 
 def check_drawn(annotations: list[record.Annotation], task: Task) -> None:

@@ -40,6 +40,8 @@ def take(settings: params.Params) -> Snapshot:
     learnt = contract.read_card(folder).training.get("fingerprint")
     if learnt not in (None, files.sha256(paths.TRAIN)[:16]):
         raise Stale(f"the labeler {settings.deploy} was trained on other labels")
+    if tuple(contract.read_card(folder).labels) != task.labels:
+        raise Stale(f"the labeler {settings.deploy} knows other labels than params.yaml")
     model = files.fingerprint(folder)
     if predictions.labelers() != {model}:
         raise Stale("the predictions are another model's")

@@ -6,7 +6,7 @@ import click
 
 from labelrounds.core import params, paths, screen
 from labelrounds.pool import reader
-from labelrounds.rounds import queue, record, vote
+from labelrounds.rounds import queue, record, schema, vote
 
 
 def show(settings: params.Params) -> None:
@@ -37,6 +37,12 @@ def show(settings: params.Params) -> None:
     click.echo(screen.frame(per_person) + "\n")
     if verdict.tied:
         click.echo(f"{len(verdict.tied)} texts are tied and train nothing until a later round settles them (metrics/split.csv lists them).")
+    if verdict.outdated:
+        click.echo(
+            f"{len(verdict.outdated)} texts wait to be labelled again, since their label was split or retired: labelrounds schema relabel FILE.csv"
+        )
+    for one in schema.read():
+        click.echo(f"Labels changed on {one.date}: {one.change} {one} (labelrounds schema).")
     show_skips()
     known = set(labels["id"])
     waiting = [entry for entry in queue.read() if entry.id not in known] if paths.QUEUE.is_file() else []

@@ -10,7 +10,7 @@ import numpy as np
 
 from labelrounds.core import files, paths, tables
 from labelrounds.core.task import SEPARATOR, Task, indicator
-from labelrounds.measures import bootstrap, scores
+from labelrounds.measures import bootstrap, scores, snapshots
 from labelrounds.report import plots
 from labelrounds.report.formats import score
 from labelrounds.rounds import names
@@ -160,24 +160,25 @@ def how_sure(row: dict[str, str], task: Task) -> float:
 def history(said: list[dict[str, str]] | None, deployed: dict[str, Any] | None, split: dict[str, Any] | None, project: Project) -> str | None:
     """Returns the plot of macro-F1 over the rounds, from what earlier models said of today's test texts; None without an earlier one.
 
+    Models from before a change of the labels are left out, unless it was a change of names.
     Every model is scored against the labels as they are now, on the test texts that it has labelled.
     """
-    kept = [read_json(path) for path in sorted(paths.SNAPSHOTS.glob("*.json"))] if paths.SNAPSHOTS.is_dir() else []
     if said is None or deployed is None or not split:
         return None
     now = max(map(names.number, split["rounds"]), default=0)
-    # Of two models of one number, from two branches, the one with more texts counts, as in `stopping.series`.
-    by_number = {names.number(one["round"]): one for one in sorted(kept, key=lambda one: (one["train"], one["round"]))}
-    kept = [one for number, one in sorted(by_number.items()) if one["labeler"] == project.deployed and number < now]
+    # Of two models of one number, from two branches, the one with more texts counts, as in `stopping.series`. A model that knew
+    # other labels is no point of the same series.
+    by_number = {names.number(one.round): one for one in sorted(snapshots.read_all(project.task), key=lambda one: (one.train, one.round))}
+    kept = [one for number, one in sorted(by_number.items()) if one.labeler == project.deployed and number < now and one.known == project.task.labels]
     gold = {row["id"]: row["gold"] for row in said}
     points: list[tuple[str, float, plots.Interval | None]] = []
     for one in kept:
-        both = sorted(gold.keys() & one["test"].keys())
+        both = sorted(gold.keys() & one.test.keys())
         if both:
-            true, told = (_coded([some[identity] for identity in both], project.task) for some in (gold, one["test"]))
+            true, told = (_coded([some[identity] for identity in both], project.task) for some in (gold, one.test))
             points.append(
                 (
-                    f"{names.number(one['round']):02d}\n{one['train']:,}",
+                    f"{names.number(one.round):02d}\n{one.train:,}",
                     scores.macro_f1(true, told),
                     bootstrap.intervals(true, told, told, project.task, project.seed)["f1_macro"],
                 )

@@ -15,30 +15,34 @@ from labelrounds.core import files, params, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
-from labelrounds.rounds import names, queue, record, vote
+from labelrounds.rounds import names, queue, record, schema, vote
 
 COLUMN = "audit"  # by it an import knows the form of an audit from that of a round
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One text that an audit drew: in which one, what the model had said and how sure it was, and which labeler that was."""
+    """One text that an audit drew: in which one, what the model had said and how sure it was, and which labeler that was.
+
+    gone : the label that is no more, where the model gave one that was split or retired since; then it proves nothing any more
+    """
 
     audit: str
     labels: tuple[str, ...]
     confidence: float
     labeler: str
+    gone: str = ""
 
 
 def drawn(task: Task) -> dict[str, Drawn]:
     """Returns {text id: what was drawn} of all audits; of two that drew a text on two branches, the later one by `names.order` counts."""
-    return {
-        row.cells["id"]: Drawn(
-            path.stem, task.parse(queue.restored(row.cells[task.column]), row.where), float(row.cells["confidence"]), row.cells["labeler"]
-        )
-        for path in record.round_files(paths.DRAWN)
-        for row in tables.rows(path)
-    }
+    found = {}
+    for path in record.round_files(paths.DRAWN):
+        reading = schema.Reading(path, task)
+        for row in tables.rows(path):
+            labels, gone = reading.today(reading.parse(queue.restored(row.cells[task.column]), row.where), row.where)
+            found[row.cells["id"]] = Drawn(path.stem, labels, float(row.cells["confidence"]), row.cells["labeler"], gone)
+    return found
 
 
 def checked(task: Task) -> vote.Verdict:

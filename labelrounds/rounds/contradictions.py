@@ -48,7 +48,7 @@ def divided(annotations: Sequence[record.Annotation], task: Task) -> list[Suspec
     settled = vote.settle(annotations, task).labels
     votes: dict[str, list[str]] = defaultdict(list)
     for one in annotations:
-        if one.id in settled and names.number(settled[one.id].round) == names.number(one.round):
+        if one.id in settled and names.number(settled[one.id].round) == names.number(one.round) and not one.gone:
             votes[one.id].append(task.spell(one.labels))
     return [
         Suspect(identity, DIVIDED, task.spell(settled[identity].labels), detail=" | ".join(said))

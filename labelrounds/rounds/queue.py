@@ -109,18 +109,12 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None, source: 
     ordinary label.
     """
     path = Path(path)
-    taken_name = UserError(f"{at(path)} is there already and may hold what somebody typed. Choose another name, or remove it yourself.")
-    if os.path.lexists(path):
-        raise taken_name
-    if path.suffix.lower() != ".csv":
-        raise UserError(f'{at(path)}: the file to fill in is a CSV; expected a name such as "{path.stem or "next"}.csv".')
-    if not path.parent.is_dir():
-        raise UserError(f"{at(path.parent)}: there is no such folder. Make it first, or choose another place.")
+    check_target(path)
     files.sweep(path.parent)
     try:
         files.write_csv(path, *form_of(asked, task, source), bom=True, new=True)
     except FileExistsError:
-        raise taken_name from None
+        raise taken_name(path) from None
 
 
 def is_unfilled(path: str | Path, asked: list[Asked], task: Task | None) -> bool:
@@ -161,6 +155,21 @@ def form_of(asked: list[Asked], task: Task | None, source: str = "") -> tuple[li
         for entry in asked
     )
     return columns, rows
+
+
+def check_target(path: Path) -> None:
+    """Raises a UserError where no form can be written: a file is there, it is no CSV, or its folder is not there."""
+    if os.path.lexists(path):
+        raise taken_name(path)
+    if path.suffix.lower() != ".csv":
+        raise UserError(f'{at(path)}: the file to fill in is a CSV; expected a name such as "{path.stem or "next"}.csv".')
+    if not path.parent.is_dir():
+        raise UserError(f"{at(path.parent)}: there is no such folder. Make it first, or choose another place.")
+
+
+def taken_name(path: Path) -> UserError:
+    """Returns the error about a form that is there already."""
+    return UserError(f"{at(path)} is there already and may hold what somebody typed. Choose another name, or remove it yourself.")
 
 
 def own_of(row: reader.PoolText) -> dict[str, str]:

@@ -16,7 +16,7 @@ from labelrounds.core import files, paths, tables
 from labelrounds.core.errors import UserError, at, did_you_mean, first_of
 from labelrounds.core.task import Task
 from labelrounds.pool.identity import ID_PATTERN, text_id
-from labelrounds.rounds import names
+from labelrounds.rounds import names, schema
 
 LABEL_COLUMNS = ("label", "labels")
 OTHER_COLUMNS = ("id", "text", "annotator", "source", "note")
@@ -31,6 +31,8 @@ FALSE, TRUE = ("0", "0.0", "false", "no", ""), ("1", "1.0", "true", "yes", "x")
 class Annotation:
     """What one person said of one text in one round; `text` is None where the round gives the id alone.
 
+    labels : as they are called today; said : as the round calls them. gone : the label that is no more, where a change of the
+    labels (`schema`) leaves the text to be labelled again; then `labels` is empty
     labelled_at, seconds, guideline, score : how the label came about, empty where nobody knows
     """
 
@@ -46,6 +48,8 @@ class Annotation:
     seconds: str = ""
     guideline: str = ""
     score: str = ""
+    said: tuple[str, ...] = ()
+    gone: str = ""
 
 
 def round_files(folder: str | Path = paths.ROUNDS) -> list[Path]:
@@ -127,7 +131,8 @@ def read_filled(
     """
     path = Path(path)
     columns = tables.columns(path)
-    label_column = find_label_column(path, columns, task)
+    reading = schema.Reading(path, task)
+    label_column = find_label_column(path, columns, reading.then)
     if not {"id", "text"} & set(columns):
         raise UserError(f'{at(path, 1)}: there is neither a column "id" nor "text". Found: {", ".join(columns)}.')
     annotations: list[Annotation] = []
@@ -135,7 +140,7 @@ def read_filled(
     seen: dict[tuple[str, str, bool], Annotation] = {}  # a second opinion may stand beside the label of the same person
     unknown: list[UserError] = []
     unmarked = restore if "id" in columns else str
-    marked = task.labels if label_column is None else (label_column,)
+    marked = reading.then.labels if label_column is None else (label_column,)
     for row in tables.rows(path):
         cells = {name: (restore if name in marked else unmarked)(cell).strip() for name, cell in row.cells.items()}
         if not any(cells.values()):
@@ -151,16 +156,20 @@ def read_filled(
             continue
         try:
             typed = row.cells.get(label_column, "").strip() if label_column else ""
-            labels = _one_hot(given, task, row.where) if label_column is None else task.parse(typed if typed in task.index else given[0], row.where)
+            cell = typed if typed in reading.spelt.index else given[0]
+            said = _one_hot(given, reading.then, row.where) if label_column is None else reading.parse(cell, row.where)
+            labels, gone = reading.today(said, row.where)
         except UserError as error:
             unknown.append(error)
             continue
         source = source_of(cells.get("source", ""))
         how = {name: cells.get(name, "") for name in HOW}
-        annotation = Annotation(identity, text, labels, cells.get("annotator", ""), source, cells.get("note", ""), path.stem, row.where, **how)
+        annotation = Annotation(
+            identity, text, labels, cells.get("annotator", ""), source, cells.get("note", ""), path.stem, row.where, **how, said=said, gone=gone
+        )
         previous = seen.setdefault((identity, annotation.annotator, source == OPINION), annotation)
         if previous is not annotation and annotation.annotator:
-            if previous.labels != labels:
+            if (previous.labels, previous.gone) != (labels, gone):
                 raise UserError(
                     f'{row.where}: {annotation.annotator} gives text {identity} the label "{task.spell(labels)}", but '
                     f'"{task.spell(previous.labels)}" at {previous.where}. One person has one opinion per round: remove one row.'

@@ -3,6 +3,7 @@
 import hashlib
 import heapq
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -83,6 +84,27 @@ def draw_again(n: int, settings: params.Params) -> tuple[list[queue.Asked], int]
     return [queue.Asked(identity, texts[identity], "", "", {}) for identity in sorted(texts, key=order)[:n]], len(texts)
 
 
+def outdated(settings: params.Params) -> list[str]:
+    """Returns the ids of the texts whose label was split or retired and who have none since, by id."""
+    task = settings.labelled_task()
+    return sorted(vote.settle(record.read_all(task), task).outdated)
+
+
+def draw_outdated(settings: params.Params) -> list[queue.Asked]:
+    """Returns all texts whose label is no more, without label and suggestion; none is a UserError."""
+    waiting = outdated(settings)
+    if not waiting:
+        raise UserError("no text waits to be labelled again: every label in the rounds is one of today's.")
+    return asked_again(waiting, record.read_all(settings.labelled_task()), settings)
+
+
+def asked_again(ids: Sequence[str], annotations: Sequence[record.Annotation], settings: params.Params) -> list[queue.Asked]:
+    """Returns these labelled texts to be asked about again, blind; those are left out whose text neither a round nor the pool has."""
+    texts = {a.id: a.text for a in annotations if a.text is not None}
+    texts |= {identity: row.text for identity, row in reader.find(settings.data.pool, settings.data.text_column, set(ids)).items()}
+    return [queue.Asked(identity, texts[identity], "", "", {}) for identity in ids if identity in texts]
+
+
 def draw_suspects(settings: params.Params) -> tuple[list[queue.Asked], int]:
     """Returns (the first `suspects.size` texts whose label looks wrong, how many there are), without label and suggestion."""
     if not paths.SUSPECTS.is_file():
@@ -92,7 +114,4 @@ def draw_suspects(settings: params.Params) -> tuple[list[queue.Asked], int]:
     waiting = list(dict.fromkeys(row.cells["id"] for row in tables.rows(paths.SUSPECTS) if row.cells["id"] not in answered))
     if not waiting:
         raise UserError("no label looks wrong that has not been asked again. Run `dvc repro` for a new list.")
-    chosen = waiting[: settings.suspects.size]
-    texts = {a.id: a.text for a in annotations if a.text is not None}
-    texts |= {identity: row.text for identity, row in reader.find(settings.data.pool, settings.data.text_column, set(chosen)).items()}
-    return [queue.Asked(identity, texts[identity], "", "", {}) for identity in chosen if identity in texts], len(waiting)
+    return asked_again(waiting[: settings.suspects.size], annotations, settings), len(waiting)

@@ -4,8 +4,8 @@ The rule that sends a text to a side is in `holdout`, the label of each text in 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from labelrounds.core import params, paths
@@ -15,7 +15,7 @@ from labelrounds.core.task import Task
 from labelrounds.pool import reader
 from labelrounds.rounds import holdout, names, record, vote
 
-NEAR, TIED, NOT_IN_POOL = "near a held-out text", "tied to a held-out text", "not in the pool"
+NEAR, TIED, NOT_IN_POOL, OUTDATED = "near a held-out text", "tied to a held-out text", "not in the pool", "its label is no more"
 Case = tuple[str, str, str, str]  # a text's id, what had to be decided, the round, more about it
 
 
@@ -74,18 +74,22 @@ def draw(annotations: Sequence[record.Annotation], task: Task, rule: params.Spli
 
     held_out : the whole names of the holdout rounds
     """
-    # Membership of validation and test comes from the holdout rounds alone; a later round may correct a label.
-    first = vote.settle((a for a in annotations if a.round in held_out), task)
+    # Membership of validation and test comes from the holdout rounds alone, in the labels of their time: neither a later round
+    # nor a change of the labels moves a text. What a text is called may change.
+    begin = [a for a in annotations if a.round in held_out]
+    first = vote.settle(begin, task)
+    drawn = vote.settle((replace(a, labels=a.said or a.labels, gone="") for a in begin), task).labels.keys()
     verdict = vote.settle(annotations, task)
     texts, pool_size, grouped = read_texts(annotations, data)
     held = holdout.draw(
         texts.values(),
-        {identity: texts[identity] for identity in first.labels},
+        {identity: texts[identity] for identity in drawn},
         lambda: reader.stream(data.pool, data.text_column) if grouped else (),
         rule,
     )
     sides = {identity: held.side(text) for identity, text in texts.items()}
-    members, near = assign(sides, first, verdict)
+    tied = {identity: first.labels[identity] for identity in verdict.tied if identity in first.labels}
+    members, near = assign(sides, drawn, verdict.labels, tied)
     in_pool, heldout = read_heldout(data, texts, held)
     moved = {identity: side for identity, side in held.alone.items() if side != sides[identity]}
     return Split(verdict, texts, sides, members, near, moved, pool_size, in_pool, heldout)
@@ -115,20 +119,23 @@ def read_texts(annotations: Sequence[record.Annotation], data: params.Data) -> t
     return texts, size, grouped
 
 
-def assign(sides: dict[str, str], first: vote.Verdict, verdict: vote.Verdict) -> tuple[dict[str, list[tuple[str, vote.Settled]]], list[str]]:
+def assign(
+    sides: Mapping[str, str], drawn: Container[str], labels: Mapping[str, vote.Settled], tied: Mapping[str, vote.Settled]
+) -> tuple[dict[str, list[tuple[str, vote.Settled]]], list[str]]:
     """Returns ({side: [(id, what people say)]}, ids near a held-out text, which nobody may train on).
 
-    first : what the holdout rounds say; only their texts are ever in validation and test
+    drawn : ids that the holdout rounds label; only they are ever in validation and test. labels : {id: what people say}
+    tied : {id: what the holdout rounds say} of texts on which a later round is tied: they test, and train nothing
     """
     members: dict[str, list[tuple[str, vote.Settled]]] = {name: [] for name in holdout.SIDES}
     near: list[str] = []
     for identity, side in sorted(sides.items()):
-        if identity in first.labels and side != "train":
-            members[side].append((identity, verdict.labels.get(identity, first.labels[identity])))
-        elif side != "train":
+        if side != "train" and identity not in drawn:
             near.append(identity)
-        elif identity in verdict.labels:
-            members["train"].append((identity, verdict.labels[identity]))
+        elif identity in labels:
+            members[side].append((identity, labels[identity]))
+        elif side != "train" and identity in tied:
+            members[side].append((identity, tied[identity]))
     return members, near
 
 
@@ -160,6 +167,11 @@ def warnings(made: Split, task: Task) -> Iterator[str]:
             f"Warning: only one text in all rounds has the label {few(alone)}: two or more are needed to learn a label and to test it. "
             "The loop goes on. Label further texts with it, or take it out: labelrounds schema retire LABEL."
         )
+    if waiting := len(made.verdict.outdated):
+        yield (
+            f"Warning: {waiting} texts have a label that was split or retired: they neither train nor test until they are labelled again "
+            "(labelrounds schema relabel FILE.csv)."
+        )
     for name, rows in made.members.items():
         if not rows:
             tied = f" The column `group` ties {len(made.moved)} texts to other sides: is it one document or customer per value?" if made.moved else ""
@@ -186,14 +198,15 @@ def cases(made: Split, task: Task) -> list[Case]:
         (identity, "tie: not trained on", name, " | ".join(task.spell(labels) for labels in votes))
         for identity, (name, votes) in sorted(verdict.tied.items())
     ]
+    outdated = [(identity, f"{OUTDATED}: not trained on", name, label) for identity, (name, label) in sorted(verdict.outdated.items())]
     moved = [(identity, f"{TIED}: moved", "", f"{own} -> {made.sides[identity]}") for identity, own in sorted(made.moved.items())]
     near = [(identity, f"{NEAR}: not trained on", deciding_round(verdict, identity), made.sides[identity]) for identity in made.near]
-    return [*relabelled, *tied, *moved, *near, *((identity, NOT_IN_POOL, "", "") for identity in sorted(set(made.texts) - made.in_pool))]
+    return [*relabelled, *tied, *outdated, *moved, *near, *((identity, NOT_IN_POOL, "", "") for identity in sorted(set(made.texts) - made.in_pool))]
 
 
 def deciding_round(verdict: vote.Verdict, identity: str) -> str:
     """Returns the round that decided this text's label, or where it is tied."""
-    return verdict.labels[identity].round if identity in verdict.labels else verdict.tied[identity][0]
+    return verdict.labels[identity].round if identity in verdict.labels else {**verdict.tied, **verdict.outdated}[identity][0]
 
 
 def summary(made: Split, annotations: Sequence[record.Annotation], decided: Sequence[Case], fingerprint: str, task: Task) -> dict[str, Any]:
@@ -212,6 +225,7 @@ def summary(made: Split, annotations: Sequence[record.Annotation], decided: Sequ
         "fingerprint": fingerprint,
         "relabelled": counted["relabelled"],
         "ties": counted["tie"],
+        "outdated": counted[OUTDATED],
         "near_heldout": counted[NEAR],
         "moved": counted[TIED],
         "not_in_pool": counted[NOT_IN_POOL],

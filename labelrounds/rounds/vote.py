@@ -5,7 +5,7 @@ Rounds of one number, from two branches, vote as one round. A person who says th
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from labelrounds.core.task import Task
 from labelrounds.rounds import names
@@ -24,11 +24,15 @@ class Settled:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The labels by id, and what had to be decided: ids relabelled by a later round, and ids tied in their newest one."""
+    """The labels by id, and what had to be decided: ids relabelled by a later round, and ids tied in their newest one.
+
+    outdated : {id: (round, label)} of texts whose label is no more, since it was split or retired: they wait to be labelled again
+    """
 
     labels: dict[str, Settled]
     relabelled: dict[str, tuple[Settled, Settled]]
     tied: dict[str, tuple[str, tuple[tuple[str, ...], ...]]]
+    outdated: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def deciding(annotations: Iterable[Annotation]) -> list[Annotation]:
@@ -44,11 +48,20 @@ def settle(annotations: Iterable[Annotation], task: Task) -> Verdict:
     labels: dict[str, Settled] = {}
     relabelled: dict[str, tuple[Settled, Settled]] = {}
     tied: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {}
+    outdated: dict[str, tuple[str, str]] = {}
     for identity, rounds in by_text.items():
         for _, said in sorted(rounds.items()):
             name = max((annotation.round for annotation in said), key=names.order)
             votes = [annotation.labels for annotation in once(said)]
-            winner = majority(votes, task)
+            gone = [annotation.gone for annotation in said if annotation.gone]
+            # Of several labels no vote can be counted while one is open; of single labels those that are no more are one side.
+            winner = () if gone and task.multi_label else majority(votes, task)
+            if gone and winner == ():
+                outdated[identity] = (name, gone[0])
+                labels.pop(identity, None)
+                tied.pop(identity, None)
+                continue
+            outdated.pop(identity, None)
             if winner is None:
                 tied[identity] = (name, tuple(votes))
                 labels.pop(identity, None)
@@ -58,7 +71,7 @@ def settle(annotations: Iterable[Annotation], task: Task) -> Verdict:
                 relabelled[identity] = (labels[identity], new)
             labels[identity] = new
             tied.pop(identity, None)
-    return Verdict(labels, relabelled, tied)
+    return Verdict(labels, relabelled, tied, outdated)
 
 
 def once(annotations: Iterable[Annotation]) -> list[Annotation]:

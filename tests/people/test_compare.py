@@ -116,12 +116,54 @@ def test_where_gold_labels_changed_both_are_measured_by_the_newer_ones(here: Sma
         assert any(note.startswith("6 of these texts got another gold label in between") for note in result["notes"])
 
 
-def test_a_label_that_came_later_is_named_and_compared(here: SmallProject) -> None:
+def test_a_label_that_came_later_is_named_and_the_others_are_compared(here: SmallProject) -> None:
     here.params(task__labels=[*LABELS, "new"])
-    measured(here, "baseline", {**wrong_on(6), TEXTS[0]: "new"}, labels=[*LABELS, "new"])
+    measured(here, "baseline", {**wrong_on(6), TEXTS[0]: "new"}, {**GOLD, TEXTS[0]: "new"}, [*LABELS, "new"])
     result = found(here, "old")
     assert "Only the working tree knows the label new." in result["notes"]
-    assert result["scores"]["f1"]["new"] == {"before": None, "after": 0.0, "difference": None, "ci95": None}
+    assert "Compared on the 3 labels that both sides know, on the 59 texts that have one of them." in result["notes"]
+    assert result["n"] == 59 and set(result["scores"]["f1"]) == set(LABELS)
+
+
+def renamed(labels: dict[str, str], names: dict[str, str]) -> dict[str, str]:
+    return {text: names.get(label, label) for text, label in labels.items()}
+
+
+def test_after_a_full_rename_the_same_model_is_no_different(here: SmallProject) -> None:
+    """Also where two names were swapped, from either side, and before the model has been made again."""
+    here.pool(TEXTS)
+    here.round("01", GOLD)
+    here.commit("with its round")
+    for old, new in (("good", "aside"), ("bad", "good"), ("aside", "bad"), ("other", "rest")):
+        here.command("schema", "rename", old, new)
+    assert found(here, "new")["verdict"].startswith("No difference: "), "nothing has been measured since: it is the same file"
+    names = {"good": "bad", "bad": "good", "other": "rest"}
+    measured(here, "baseline", renamed(wrong_on(6), names), renamed(GOLD, names), ["bad", "good", "rest"])
+    here.commit("after dvc repro")
+    for sides in (["new"], ["new", "HEAD"], ["HEAD", "new"]):
+        result = found(here, *sides)
+        assert result["verdict"].startswith("No difference: ") and result["n"] == 60, sides
+        assert result["scores"]["f1_macro"]["difference"] == 0 and set(result["scores"]["f1"]) == {"bad", "good", "rest"}
+        [note] = result["notes"]
+        assert note.startswith("The labels changed in between: rename good -> aside (20")
+
+
+def test_after_a_split_the_labels_that_both_know_are_compared(here: SmallProject) -> None:
+    here.pool(TEXTS)
+    here.round("01", GOLD)
+    here.command("schema", "split", "other", "--into", "odd", "--into", "even")
+    gold = {text: ("odd" if number % 2 else "even") if label == "other" else label for number, (text, label) in enumerate(GOLD.items())}
+    measured(here, "baseline", gold, gold, ["good", "bad", "odd", "even"])
+    result = found(here, "new")
+    assert result["n"] == 40 and set(result["scores"]["f1"]) == {"good", "bad"}
+    assert "Compared on the 2 labels that both sides know, on the 40 texts that have one of them." in result["notes"]
+    assert result["scores"]["accuracy"]["before"] == pytest.approx(1 - 4 / 40) and result["scores"]["accuracy"]["after"] == 1.0
+
+
+def test_where_no_label_is_common_there_is_no_verdict(here: SmallProject) -> None:
+    here.params(task__labels=["x", "y"])
+    measured(here, "baseline", dict.fromkeys(TEXTS, "x"), dict.fromkeys(TEXTS, "y"), ["x", "y"])
+    assert "have no label in common that a test text has: nothing can be compared." in here.wrong("compare", "old")
 
 
 def test_parameters_that_changed_as_well_are_named_since_the_labels_alone_did_not_do_it(here: SmallProject) -> None:

@@ -1,7 +1,9 @@
 """The three criteria say what they measured, and what an import keeps for them is neither wrong nor lost."""
 
+import contextlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from labelrounds.core.task import Task
 from labelrounds.measures import snapshots, stopping
 from labelrounds.measures.snapshots import Snapshot
 from labelrounds.pool.identity import text_id
+from labelrounds.rounds import schema
 from stages import agreement, evaluate, finetune, predict, stop
 from tests import tiny
 from tests.small import LABELS, SmallProject, project
@@ -240,11 +243,54 @@ def test_second_opinions_keep_nothing_since_the_model_does_not_learn_from_them(r
     assert not (made.folder / "data/snapshots").exists()
 
 
+def kept_at(folder: Path, *models: Snapshot) -> None:
+    """Writes snapshots as `labelrounds import` does."""
+    with contextlib.chdir(folder):
+        for one in models:
+            snapshots.write(one)
+
+
+def changed(folder: Path, kind: str, labels: list[str], into: list[str], files: list[str]) -> Task:
+    """Writes a change of the labels and returns the task after it."""
+    made = schema.Change("2026-01-01", kind, tuple(labels), tuple(into), CLASSES.labels, tuple(files))
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data/schema.jsonl").write_text(schema.line(made), encoding="utf-8")
+    return Task(CLASSES.type, made.after)
+
+
+def criteria(folder: Path, task: Task, cells: dict[str, str], now: Snapshot) -> tuple[stopping.Criterion, stopping.Criterion]:
+    """Returns gain and stability of the snapshots in a folder and the model of now."""
+    with contextlib.chdir(folder):
+        models = stopping.series(snapshots.read_all(task), now)
+    return stopping.gain(models, cells, task, KNOBS, 13), stopping.stability(models, task, KNOBS)
+
+
+def test_a_model_from_before_a_rename_says_the_same_in_the_new_name(tmp_path: Path) -> None:
+    kept_at(tmp_path, model("01", 240, 300), model("02", 240, 1300))
+    plain = criteria(tmp_path, CLASSES, GOLD, replace(model("03", 241, 2300), known=CLASSES.labels))
+    task = changed(tmp_path, "rename", ["bad"], ["awful"], ["data/snapshots/01.json", "data/snapshots/02.json"])
+    renamed = {identity: label.replace("bad", "awful") for identity, label in GOLD.items()}
+    now = model("03", 241, 2300, renamed)
+    assert criteria(tmp_path, task, renamed, replace(now, known=task.labels)) == plain
+
+
+def test_models_that_know_other_labels_are_compared_on_those_of_both_or_not_at_all(tmp_path: Path) -> None:
+    kept_at(tmp_path, model("01", 240, 300), model("02", 240, 1300))
+    task = changed(tmp_path, "split", ["other"], ["odd", "even"], ["data/snapshots/01.json", "data/snapshots/02.json"])
+    cells = {identity: ("odd" if number % 2 else "even") if label == "other" else label for number, (identity, label) in enumerate(GOLD.items())}
+    now = replace(model("03", 300, 2300, cells), known=task.labels)
+    gain, stability = criteria(tmp_path, task, cells, now)
+    assert gain.numbers["texts"] == 200 and "on the 2 of 4 labels that both models know" in gain.says
+    assert stability.met is None and stability.numbers["comparisons"] == 1, "the two models of before may be compared, and one is not enough"
+    nothing = Task("multi-class", ("odd", "even"))
+    assert stopping.gain([replace(model("01", 9, 1), known=("good",)), now], cells, nothing, KNOBS, 13).met is None
+
+
 def test_a_file_that_is_no_snapshot_is_an_error_that_names_it(tmp_path: Path) -> None:
     from labelrounds.core.errors import UserError
 
     for name, content in (("one.json", "{}"), ("01.json", "{"), ("02.json", '{"round": "02"}')):
         (tmp_path / name).write_text(content)
         with pytest.raises(UserError, match=f"{name}: not a snapshot of a round"):
-            snapshots.read_all(tmp_path)
+            snapshots.read_all(CLASSES, tmp_path)
         (tmp_path / name).unlink()

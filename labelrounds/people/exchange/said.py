@@ -10,7 +10,7 @@ from typing import Any
 from labelrounds.core.errors import UserError, first_of
 from labelrounds.core.task import NONE, SEPARATOR, Task, UnknownLabel, fold_label
 from labelrounds.pool.identity import ID_PATTERN
-from labelrounds.rounds import record
+from labelrounds.rounds import record, schema
 
 EXTRAS = ("annotator", "source", "note", *record.HOW)  # what stands beside a label, each as text
 OUR_ID = "labelrounds_id"  # in the files of tools that have an `id` of their own
@@ -86,15 +86,19 @@ def checked(found: Read, task: Task | None, multi_label: bool) -> Read:
     rows: list[Said] = []
     wrong: list[UserError] = []
     spelled: dict[str, str | UserError] = {}
+    changes = schema.read()
     for stated in found.rows:
         for label in stated.labels:
             if label not in spelled:
                 try:
-                    spelled[label] = task.known(label.strip(), stated.where)
+                    spelled[label] = task.known(schema.renamed(label.strip(), task, changes), stated.where)
                 except UserError as error:
                     spelled[label] = error
             if isinstance(spelled[label], UserError):
-                wrong.append(UnknownLabel(label.strip(), stated.where, task))
+                gone = any(label.strip() in change.labels for change in changes)
+                hint = "Write one of today's labels, or empty the cell."
+                known = UserError(f"{stated.where}: {schema.told(label.strip(), changes)} {hint}")
+                wrong.append(known if gone else UnknownLabel(label.strip(), stated.where, task))
         if not task.multi_label and len(stated.labels) != 1:
             wrong.append(UserError(f"{stated.where}: {len(stated.labels)} labels found; the task is multi-class, so exactly one is expected."))
         mine = [spelled[label] for label in stated.labels]

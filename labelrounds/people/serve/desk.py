@@ -11,6 +11,7 @@ from labelrounds.core.errors import UserError
 from labelrounds.core.params import Params
 from labelrounds.people.serve.journal import LABEL, UNDO, Event, Journal
 from labelrounds.people.serve.work import Item, Work
+from labelrounds.rounds import schema
 
 LEASE = 900.0  # seconds that a text stays with a page that shows it; then others may get it
 RECENT = 20  # labels from which a person's speed is taken
@@ -54,7 +55,9 @@ class Desk:
         self.shown: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)  # by text id: {(person, tab): since when}
         # How many people each text is for: the share `overlap` goes to one more.
         self.wanted = {identity: work.people + (self._draw("overlap", identity) < work.overlap) for identity in work.items}
+        changes = schema.read()
         for event in journal.events:
+            event = replace(event, labels=tuple(schema.renamed(label, self.task, changes) for label in event.labels))
             unknown = next((label for label in event.labels if label not in self.task.index), None)
             if unknown is not None:
                 raise UserError(f'{event.where}: the label "{unknown}" is not among task.labels any more. Put it back, or correct this line by hand.')

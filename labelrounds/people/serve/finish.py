@@ -13,7 +13,7 @@ from labelrounds.core.errors import UserError, at
 from labelrounds.people import importing
 from labelrounds.people.serve import journal
 from labelrounds.people.serve.journal import LABEL, SKIP, UNDO, Event
-from labelrounds.rounds import queue, record
+from labelrounds.rounds import queue, record, schema
 
 DONE = paths.INBOX / "done"
 SKIP_COLUMNS = ["id", "annotator", "reason", "note", "at"]
@@ -82,14 +82,14 @@ def finish(path: Path, settings: params.Params) -> Finished:
     events = standing(journal.read(path)[0])
     folder = paths.AUDITS if path.stem.startswith("audit-") else paths.ROUNDS
     annotations = []
+    changes = schema.read()
     for event in events:
         if event.do != LABEL:
             continue
-        for label in event.labels:
-            task.known(label, event.where)
+        labels = tuple(task.known(schema.renamed(label, task, changes), event.where) for label in event.labels)
         how = {"labelled_at": event.at, "seconds": event.seconds, "guideline": event.guideline}
         annotations.append(
-            record.Annotation(event.id, event.text, event.labels, event.person, event.source or "human", event.note, path.stem, event.where, **how)
+            record.Annotation(event.id, event.text, labels, event.person, event.source or "human", event.note, path.stem, event.where, **how)
         )
     imported = importing.bring(annotations, folder, settings) if annotations else None
     skips = [event for event in events if event.do == SKIP]
