@@ -178,6 +178,8 @@ def test_a_second_init_asks_because_the_project_is_the_users_now(fresh: Project)
         (POOL, "text,label\na b,x\nc d,x\n", 'hold only the label "x"'),
         (POOL, "text,label\n,x\n", "labelled.csv:2: the text is empty"),
         (POOL, "text,label\na b,\n", "labelled.csv: no row has a label"),
+        (POOL, "text,label\na b,+\nc d,-\n", 'labelled.csv:3: "-" cannot be a label'),
+        (POOL, "text,category,topic\na b,x,y\nc d,y,x\n", 'the label may stand in several columns: "category", "topic"'),
     ],
 )
 def test_a_wrong_file_is_one_clear_error_and_nothing_is_touched(fresh: Project, pool: str, labelled: str, expected: str) -> None:

@@ -6,11 +6,12 @@ import click
 
 from labelrounds.core import registry
 from labelrounds.core.errors import UserError, at
-from labelrounds.people.exchange import said, source
+from labelrounds.people.exchange import doubts, said, source
 from labelrounds.people.exchange.columns import Wanted
 from labelrounds.people.exchange.said import Read
 
 PLAIN = "table"  # what a file is that no tool's module recognises
+ROWS = (PLAIN, "excel", "hugging-face")  # whose rows say by a label column alone what the label is
 
 
 def formats() -> tuple[str, ...]:
@@ -28,6 +29,8 @@ def read(path: str | Path, wanted: Wanted, format: str | None = None) -> Read:
     found = source.load(path)
     if format is None:
         format = next(name for name in formats() if registry.find(registry.FORMATS, name, "format").recognises(found))
+        if format in ROWS:
+            doubts.check_answers(found)
     module = registry.find(registry.FORMATS, format, "format")
     if not found.records:
         raise UserError(f"{at(path)}: no rows found. Expected one row per text.")
@@ -43,5 +46,5 @@ def say(path: Path, read: Read, plain: bool) -> None:
         click.echo(f"{at(path)} {read.sentence()}{f'; {notes}' if notes else ''}.")
     elif notes:
         click.echo(f"{at(path)}: {notes}.")
-    for warning in said.look_alike(label for stated in read.rows for label in stated.labels):
+    for warning in doubts.warnings(label for stated in read.rows for label in stated.labels):
         click.echo(f"Warning: {warning}")

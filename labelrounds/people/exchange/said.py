@@ -3,7 +3,6 @@
 import datetime
 import math
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -119,19 +118,6 @@ def _possible(label: str, where: str, several: bool) -> str:
             f"Rename it in the file{'' if several else '; where a text may have several labels or none, add --multi-label'}."
         )
     return folded
-
-
-def look_alike(labels: Iterable[str]) -> list[str]:
-    """Returns a warning for each group of labels that differ only by case, blanks, hyphens or underscores. labels : one per annotation"""
-    counts = Counter(labels)
-    groups: dict[str, list[str]] = {}
-    for label in sorted(counts):
-        groups.setdefault("".join(character for character in label.casefold() if not character.isspace() and character not in "-_"), []).append(label)
-    return [
-        "these labels differ only by case or spacing: " + ", ".join(f'"{label}" ({counts[label]})' for label in group) + ". Are they one label?"
-        for key, group in groups.items()
-        if key and len(group) > 1
-    ]
 
 
 def time(value: Any) -> str:

@@ -15,7 +15,8 @@ from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.people.exchange import choose, reading
 from labelrounds.people.exchange.columns import Wanted, find_text_column
-from labelrounds.people.exchange.said import Read, look_alike
+from labelrounds.people.exchange.doubts import warnings
+from labelrounds.people.exchange.said import Read
 from labelrounds.pool.identity import text_id
 from tests.small import SmallProject, project
 
@@ -372,7 +373,24 @@ def test_labels_are_compared_in_normal_form_without_invisible_characters(tmp_pat
     assert 'Warning: these labels differ only by case or spacing: "Café" (1), "ca fé" (1), "café" (4). Are they one label?' in capsys.readouterr().out
     known = reading.read(written(tmp_path, "b.csv", "text,label\none,cafe\u0301\u200b\n"), Wanted(task=Task("multi-class", ("café", "bar"))))
     assert said(known) == [("café",)]
-    assert look_alike(["a", "b", "👩\u200d💻", "می\u200cخواهم"]) == []
+    assert warnings(["a", "b", "👩\u200d💻", "می\u200cخواهم"]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("answer", "reject"), ("status", "Discarded"), ("accepted", "false"), ("skipped", "1"), ("was_cancelled", "TRUE")]
+)
+def test_a_label_that_another_column_takes_back_is_none_by_accident(tmp_path: Path, name: str, value: str) -> None:
+    path = written(tmp_path, "a.csv", f"text,label,{name}\n{ONE},late,\n{TWO},bill,{value}\n")
+    assert f'a.csv:3: the column "{name}" says "{value}": is the label of this row one?' in error(path)
+    assert len(reading.read(path, NOTHING, "table").rows) == 2
+
+
+def test_labels_that_look_joined_or_like_nothing_are_warned_of() -> None:
+    assert warnings(["late", "bill", "late, bill", "late/bill", "food & drink", "bill"]) == [
+        '"late, bill" (1) is taken as one label. If it means "late" and "bill", join them by `;` and add --multi-label.',
+        '"late/bill" (1) is taken as one label. If it means "late" and "bill", join them by `;` and add --multi-label.',
+    ]
+    assert warnings(["None", "None", "late"]) == ['"None" (2) is taken as a label. Where nobody has labelled the text, leave the cell empty.']
 
 
 # Columns
