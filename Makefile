@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install repro test fast lint docs verify fresh picture
+.PHONY: help install repro test fast lint docs verify fresh picture attack
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -51,6 +51,9 @@ picture: $(INSTALLED) ## draw docs/images/report.png, the top of the report with
 	labelrounds report --no-texts scratch/report.html
 	mkdir -p docs/images
 	chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1000 --screenshot=docs/images/report.png scratch/report.html
+
+attack: $(INSTALLED) ## kill, fuzz, crowd and starve a project for a while, and print what came out: make attack ARGS="--minutes 10"
+	python -m tests.attack $(ARGS)
 
 verify: $(INSTALLED) ## run the pipeline in two fresh clones and compare every byte of the results
 	python tests/verify.py $(ARGS)

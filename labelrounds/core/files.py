@@ -101,6 +101,24 @@ def read_json(path: str | Path, hint: str = "Remove it, then run `dvc repro`.") 
     return found
 
 
+@contextlib.contextmanager
+def as_stages_write(*places: str | Path) -> Iterator[None]:
+    """Turns what breaks in the block, where files that stages write are taken apart, into a UserError that names their `places`.
+
+    Such a file may be JSON and still lack what is looked for: people edit them, and merges mend them by halves.
+    """
+    try:
+        yield
+    except Exception as error:
+        broken = isinstance(error, (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)) or type(error).__name__ == "UndefinedError"
+        if not broken or os.environ.get("LABELROUNDS_TRACEBACK"):
+            raise
+        raise UserError(
+            f"{' or '.join(at(place) for place in places)}: a file there lacks what labelrounds writes ({type(error).__name__}: {str(error)[:80]}). "
+            "Restore it from git (`git checkout -- metrics data/snapshots`), or make it again with `dvc repro --force`."
+        ) from error
+
+
 def write_json(path: str | Path, value: Any, new: bool = False) -> None:
     """Writes `value` as indented JSON, keys in the order given; a NaN is an error."""
     with atomic(path, new=new) as file:

@@ -227,4 +227,11 @@ def _parquet_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for batch in _parquet_batches(path):
         for record in batch:
             number += 1
-            yield number, record
+            yield number, {name: _decoded(value, name, path, number) if isinstance(value, bytes) else value for name, value in record.items()}
+
+
+def _decoded(value: bytes, name: str, path: Path, line: int) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f'{at(path, line)}: "{name}" holds bytes that are no UTF-8 text. Remove the column, or decode it first.') from None

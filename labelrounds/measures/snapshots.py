@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from labelrounds.core import files, paths
 from labelrounds.core.errors import UserError, at
@@ -81,7 +82,14 @@ def read_all(task: Task, folder: Path = paths.SNAPSHOTS) -> list[Snapshot]:
         if path.suffix != ".json" or not names.is_name(path.stem):
             raise wrong
         try:
-            found.append(of_today(Snapshot(**json.loads(path.read_text(encoding="utf-8"))), path, task))
-        except (ValueError, TypeError):
+            one = Snapshot(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError, RecursionError):
             raise wrong from None
+        if not (names.is_name(str(one.round)) and type(one.train) is int and all(map(_says, (one.test, one.stop)))):
+            raise wrong
+        found.append(of_today(one, path, task))
     return sorted(found, key=lambda snapshot: names.order(snapshot.round))
+
+
+def _says(found: Any) -> bool:
+    return isinstance(found, dict) and all(isinstance(labels, str) for labels in found.values())

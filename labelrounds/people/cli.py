@@ -1,5 +1,6 @@
 """The command `labelrounds`: what people type. Each subcommand is a few lines that call a floor below."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -372,10 +373,11 @@ def _change_labels(kind: str, labels: Any, into: Any, form: Path | None = None) 
 @main.command()
 def results() -> None:
     """Show each labeler's F1 on the test set, how much of the pool is labelled, and where the queue lies."""
-    from labelrounds.core import params
+    from labelrounds.core import files, params
     from labelrounds.people import results
 
-    results.show_results(params.load())
+    with files.as_stages_write(paths.METRICS):
+        results.show_results(params.load())
 
 
 @main.command()
@@ -514,6 +516,28 @@ def label(texts: tuple[str, ...], source: str | None, name: str | None, as_json:
 
 main.add_command(pool_commands.pool)
 main.add_command(pool_commands.retire)
+
+
+@main.command()
+@click.option("--fix", is_flag=True, help="Mend what can be mended without losing anything.")
+def doctor(fix: bool) -> None:
+    """Look for damaged files, lost work, old locks and other versions, and say what to do.
+
+    With --fix it removes damaged objects of DVC's cache and what killed processes have left behind.
+    """
+    from labelrounds.people import doctor
+
+    ill = 0
+    with lock.project("data", "models", paths.METRICS) if fix else contextlib.nullcontext():
+        for name, findings in doctor.examine():
+            click.echo(f"{name}: {'fine' if not findings else f'{len(findings)} to look at'}")
+            for finding in findings:
+                if fix and finding.mend:
+                    finding.mend()
+                ill += not (fix and finding.mend)
+                click.echo(f"  {'mended: ' if fix and finding.mend else ''}{finding.what}")
+    if ill:
+        raise SystemExit(1)
 
 
 @main.group()

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from labelrounds.core import paths
+from labelrounds.core import files, paths
 from labelrounds.core.errors import UserError, at
 from labelrounds.report import sections
 from labelrounds.report.formats import cut, digits, many, number, percent, score, shown, span
@@ -23,7 +23,8 @@ def page(project: Project) -> str:
     """Returns the page as HTML; the same files give the same bytes."""
     from markupsafe import Markup
 
-    return _template().render(**facts(project), mark=Markup(MARK), project=project) + "\n"
+    with files.as_stages_write(paths.METRICS, paths.SNAPSHOTS, paths.SPLIT):
+        return _template().render(**facts(project), mark=Markup(MARK), project=project) + "\n"
 
 
 @cache
