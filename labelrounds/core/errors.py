@@ -75,7 +75,8 @@ def read_only(error: BaseException) -> bool:
 def foreseen(error: BaseException) -> UserError | None:
     """Returns the error of the surroundings that `error` means, such as a full disk; None where it is a fault of ours."""
     name = getattr(error, "filename", None)
-    where = f" at {at(name)}" if isinstance(name, (str, Path)) else ""
+    name = name if isinstance(name, (str, Path)) else ""
+    where = f" at {at(name)}" if name else ""
     if out_of_space(error):
         return UserError(
             f"the disk is full{where}: no space left on device. Nothing half-written is left behind. Free some space and run the same command again."
@@ -89,12 +90,12 @@ def foreseen(error: BaseException) -> UserError | None:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return UserError("there is not enough memory. Lower `batch_size` or `model.max_length` in params.yaml, or use a machine with more.")
     if isinstance(error, PermissionError):
-        return UserError(f"{at(name) if where else 'a file'}: permission denied. Check who owns it, then run again.")
+        return UserError(f"{at(name) if name else 'a file'}: permission denied. Check who owns it, then run again.")
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         return UserError("what was given is not UTF-8 text. Save it as UTF-8, then run again.")
     if isinstance(error, OSError) and where:
         hint = " `dvc repro` makes it where a stage does, and `dvc pull` brings it." if isinstance(error, FileNotFoundError) else " Check the path."
-        return UserError(f"{at(str(name))}: {(error.strerror or type(error).__name__).lower()}.{hint}")
+        return UserError(f"{at(name)}: {(error.strerror or type(error).__name__).lower()}.{hint}")
     return None
 
 

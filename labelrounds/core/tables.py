@@ -215,11 +215,13 @@ def _parquet_batches(path: Path) -> Iterator[list[dict[str, Any]]]:
 
 def _longest_row(batch: Any) -> int:
     """Returns how many bytes of text a row of the batch has at most, 1 or more; what is not kept as repeated texts is in memory anyway."""
-    import pyarrow
-    import pyarrow.compute
+    import importlib
 
+    import pyarrow
+
+    compute: Any = importlib.import_module("pyarrow.compute")
     repeated = [column.dictionary for column in batch.columns if pyarrow.types.is_dictionary(column.type) and len(column.dictionary)]
-    return 1 + sum(pyarrow.compute.max(pyarrow.compute.binary_length(texts)).as_py() or 0 for texts in repeated)
+    return 1 + sum(compute.max(compute.binary_length(texts)).as_py() or 0 for texts in repeated)
 
 
 def _parquet_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -95,7 +95,7 @@ def test_an_error_of_the_surroundings_is_told_by_its_name_and_needs_no_report(he
     assert not list(here.glob("labelrounds-error-*"))
 
 
-NOT_UTF8 = b"caf\xe9"
+NOT_UTF8 = b"\xe9t\xe9"
 
 
 @pytest.mark.parametrize("content", [b"[]", b"7", b'"a"', b"{", b"\xff\xfe", b"[" * 100_000, b'{"test": ' + b"1" * 5000 + b"}"])
