@@ -52,6 +52,8 @@ def bring(spec: str, folder: str | Path, key: str = "model.base") -> str:
             source = Path(spec)
             if not source.is_dir():
                 raise UserError(f'{key} is "{spec}": there is no such folder; {SPEC}.')
+        if not Path(spec).is_dir():  # a folder of one's own may be made of links: the hub's client keeps its files so
+            check_links(source, spec)
         check_model_folder(source, spec)
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)
@@ -87,6 +89,14 @@ def check_model_folder(folder: Path, name: str | Path | None = None) -> None:
         check_safetensors(path, name)
     if not any(list(folder.glob(pattern)) for pattern in ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")):
         raise UserError(f"{name}: not a model folder: the tokenizer is missing (tokenizer.json). {hint}")
+
+
+def check_links(folder: Path, name: str | Path) -> None:
+    """Raises a UserError if a link in what came from elsewhere leads out of its folder: what it names would be taken for the model's."""
+    top = folder.resolve()
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() and not path.resolve().is_relative_to(top):
+            raise UserError(f"{name}: {path.name} is a link that leads out of the model's folder. Do not use this model, unless you know who made it.")
 
 
 def check_safetensors(path: Path, name: str | Path) -> None:

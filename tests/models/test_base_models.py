@@ -427,3 +427,16 @@ def test_a_tokenizer_with_more_tokens_than_the_model_has_vectors_is_refused(tmp_
     encoder = base_models.open_base(tmp_path / "vanilla")
     with pytest.raises(UserError, match=rf"{len(words)} tokens, but the model has vectors for {len(words) - 1}"):
         base_models.load_classifier(encoder, TASK, runtime.start(1, 1, "fp32"))
+
+
+@pytest.mark.parametrize("target", ["../secret", "/etc/passwd", "inside/../../secret"])
+def test_what_came_from_elsewhere_holds_no_link_that_leads_out_of_its_folder(tmp_path: Path, target: str) -> None:
+    (tmp_path / "secret").write_text("mine", encoding="utf-8")
+    came = tmp_path / "came"
+    (came / "inside").mkdir(parents=True)
+    (came / "inside/config.json").write_text("{}", encoding="utf-8")
+    (came / "config.json").symlink_to("inside/config.json")
+    base_models.check_links(came, "hf:a@b")
+    (came / "vocab.txt").symlink_to(target)
+    with pytest.raises(UserError, match=r"hf:a@b: vocab.txt is a link that leads out of the model's folder"):
+        base_models.check_links(came, "hf:a@b")
