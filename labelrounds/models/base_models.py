@@ -96,7 +96,9 @@ def check_links(folder: Path, name: str | Path) -> None:
     top = folder.resolve()
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() and not path.resolve().is_relative_to(top):
-            raise UserError(f"{name}: {path.name} is a link that leads out of the model's folder. Do not use this model, unless you know who made it.")
+            raise UserError(
+                f"{name}: {path.name} is a link that leads out of the model's folder. Do not use this model, unless you know who made it."
+            )
 
 
 def check_safetensors(path: Path, name: str | Path) -> None:

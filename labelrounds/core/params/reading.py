@@ -41,7 +41,7 @@ def unchanged() -> Iterator[None]:
     """
     path = source.PATH.absolute()
     yield
-    if path not in _loaded:
+    if path not in _loaded or _loaded[path].typed_as(path):
         return
     used = _loaded[path]
     try:

@@ -1,5 +1,6 @@
 """The sections of params.yaml: every knob has one name, one type and one range. A method describes its own section beside its code."""
 
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, PrivateAttr
@@ -230,6 +231,13 @@ class Params(Section):
     def said(self, name: str) -> Any:
         """Returns what a section holds, to compare; that of a method as it was typed."""
         return getattr(self, name) if name in SECTIONS else self._source.value.get(name)
+
+    def typed_as(self, path: Path) -> bool:
+        """Says whether a file still is, letter by letter, the one that these parameters were read from."""
+        try:
+            return path.read_text(encoding="utf-8") == self._source.text
+        except (OSError, UnicodeDecodeError):
+            return False
 
     def line_of(self, name: str) -> int:
         """Returns the line of a section."""

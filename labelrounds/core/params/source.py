@@ -19,6 +19,7 @@ class Source:
     value: Any
     node: Any = field(compare=False, repr=False)
     plain: Callable[[Any], Any] = field(compare=False, repr=False)
+    text: str = field(default="", compare=False, repr=False)
 
     def line(self, *keys: Any) -> int:
         """Returns the line of a key or of a list's item; where it is not there, of what it belongs to."""
@@ -85,7 +86,7 @@ def parsed(text: str, path: Path = PATH) -> Source:
         raise UserError(f"{at(path)}: its values stand too deep in each other to be read. params.yaml has three levels.") from None
     except (ValueError, OverflowError, TypeError) as error:  # a number or a date that none is
         raise UserError(f"{at(path)}: a value cannot be read ({str(error)[:100]}). Put texts in quotes.") from None
-    return Source(path, value, node, yaml.constructor.construct_object)
+    return Source(path, value, node, yaml.constructor.construct_object, text)
 
 
 def _size(node: Any, known: dict[int, int]) -> int:
