@@ -40,8 +40,15 @@ def drawn(task: Task) -> dict[str, Drawn]:
     for path in record.round_files(paths.DRAWN):
         reading = schema.Reading(path, task)
         for row in tables.rows(path):
-            labels, gone = reading.today(reading.parse(queue.restored(row.cells[task.column]), row.where), row.where)
-            found[row.cells["id"]] = Drawn(path.stem, labels, float(row.cells["confidence"]), row.cells["labeler"], gone)
+            try:
+                identity, said, sure, labeler = (row.cells[name] for name in ("id", task.column, "confidence", "labeler"))
+                confidence = float(sure)
+            except (KeyError, ValueError):
+                raise UserError(
+                    f"{row.where}: not what `labelrounds audit` wrote: id, {task.column}, confidence and labeler are expected. Restore the file from git."
+                ) from None
+            labels, gone = reading.today(reading.parse(queue.restored(said), row.where), row.where)
+            found[identity] = Drawn(path.stem, labels, confidence, labeler, gone)
     return found
 
 

@@ -16,7 +16,7 @@ import pyarrow
 import pyarrow.parquet
 from click.testing import CliRunner
 
-from labelrounds.core import unforeseen
+from labelrounds.core import params, unforeseen
 from labelrounds.people import cli
 from labelrounds.pool.identity import text_id
 from stages import report, split
@@ -260,6 +260,16 @@ def run(folder: Path, until: float, draw: random.Random, figures: Figures, most:
     """Fuzzes until the time is over: what fails must fail with one sentence, and change nothing."""
     before = os.environ.pop(unforeseen.SHOW, None)
     folder.mkdir(parents=True)
+    load, known = params.load, {}
+
+    def loaded(path: str | Path = params.PATH) -> params.Params:
+        """To read params.yaml takes longest, and it is the same nearly always."""
+        content = Path(path).read_bytes()
+        if content not in known:
+            known[content] = load(path)
+        return known[content]
+
+    params.load = loaded
     try:
         with contextlib.chdir(folder):
             here = small(folder)
@@ -282,6 +292,7 @@ def run(folder: Path, until: float, draw: random.Random, figures: Figures, most:
                         called(command, words, figures, f"{name} damaged, then {' '.join(words) or command.name}")
                 _restore(folder, kept)
     finally:
+        params.load = load
         if before is not None:
             os.environ[unforeseen.SHOW] = before
 
