@@ -33,6 +33,7 @@ class Card:
     thresholds : multi-label: a label applies from this score on
     temperature : multi-class: logits are divided by it; platt : multi-label: (slope, intercept) for the logits of each label
     base : fingerprint of the model it was tuned from; training : fingerprint and size of its training data
+    pooling : how it makes one vector of a text's tokens (models/pooling.py); None: it reads none, or is older than this choice
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Card:
     training: dict[str, Any]
     versions: dict[str, str] = field(default_factory=dict)
     platt: list[list[float]] | None = None
+    pooling: str | None = None
 
     @property
     def schema(self) -> Task:
@@ -108,10 +110,13 @@ def load_named(name: str, settings: Params) -> Labeler:
     return load(paths.LABELERS / name, start, settings)
 
 
-def new_card(kind: str, task: Task, trained_on: Path, n: int, max_length: int | None = None, base: dict[str, Any] | None = None) -> Card:
+def new_card(
+    kind: str, task: Task, trained_on: Path, n: int, max_length: int | None = None, base: dict[str, Any] | None = None, pooling: str | None = None
+) -> Card:
     """Returns the card of a labeler trained on the `n` texts of the file `trained_on`, not calibrated yet."""
     thresholds = [0.5] * len(task.labels)
-    return Card(kind, task.type, list(task.labels), thresholds, 1.0, max_length, base, {"n": n, "fingerprint": files.sha256(trained_on)[:16]})
+    training = {"n": n, "fingerprint": files.sha256(trained_on)[:16]}
+    return Card(kind, task.type, list(task.labels), thresholds, 1.0, max_length, base, training, pooling=pooling)
 
 
 def read_card(folder: str | Path) -> Card:

@@ -83,10 +83,13 @@ def train(texts: list[str], targets: np.ndarray, task: Task, inverse_regularizat
     return vectorizers, *regression(features(texts, vectorizers), targets, task, inverse_regularization, seed)
 
 
-def regression(matrix: Any, targets: np.ndarray, task: Task, inverse_regularization: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def regression(
+    matrix: Any, targets: np.ndarray, task: Task, inverse_regularization: float, seed: int, balanced: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Returns (weights, bias) of a logistic regression, of shapes (n_labels, n_features) and (n_labels,).
 
     matrix : sparse or dense, of shape (n_texts, n_features). A label that no text has gets a bias of -inf.
+    balanced : whether the texts of a rare label count more, so that all labels weigh the same
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -95,7 +98,8 @@ def regression(matrix: Any, targets: np.ndarray, task: Task, inverse_regularizat
     bias = np.full(len(task.labels), -np.inf)
 
     def new() -> LogisticRegression:
-        return LogisticRegression(C=inverse_regularization, max_iter=1000, random_state=seed)
+        weight = "balanced" if balanced else None
+        return LogisticRegression(C=inverse_regularization, max_iter=1000, random_state=seed, class_weight=weight)
 
     if task.multi_label:
         for number in range(len(task.labels)):

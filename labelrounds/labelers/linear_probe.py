@@ -55,4 +55,4 @@ def load(folder: Path, card: contract.Card, machine: Any, settings: Params | Non
     from safetensors.numpy import load_file
 
     head = load_file(str(folder / HEAD))
-    return LinearProbe(card, files.fingerprint(folder), vectors.load(folder, card.tokens, machine), head["weights"], head["bias"])
+    return LinearProbe(card, files.fingerprint(folder), vectors.load(folder, card, machine), head["weights"], head["bias"])

@@ -81,4 +81,4 @@ def load(folder: Path, card: contract.Card, machine: Any, settings: Params | Non
     from safetensors.numpy import load_file
 
     known = load_file(str(folder / KNOWN))
-    return NearestLabeler(card, files.fingerprint(folder), vectors.load(folder, card.tokens, machine), known["vectors"], known["gold"].astype(int))
+    return NearestLabeler(card, files.fingerprint(folder), vectors.load(folder, card, machine), known["vectors"], known["gold"].astype(int))

@@ -16,7 +16,7 @@ import numpy as np
 from labelrounds.core import files
 from labelrounds.core.params import Params
 from labelrounds.labelers import contract, transformer
-from labelrounds.models import base_models
+from labelrounds.models import base_models, pooling
 from labelrounds.models.runtime import Machine
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
@@ -59,7 +59,7 @@ class NliLabeler:
     def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
         """Returns the mean of the last hidden states over each text's tokens, of shape (n_texts, hidden size)."""
         rows = transformer.tokenize(texts, self.tokenizer, self.card.tokens)
-        return transformer.run(rows, self.model, self.tokenizer, self.machine, batch_size, transformer.mean_hidden_state)
+        return transformer.run(rows, self.model, self.tokenizer, self.machine, batch_size, transformer.text_vectors(pooling.MEAN))
 
 
 def knows_inference(folder: Path) -> bool:

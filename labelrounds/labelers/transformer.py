@@ -10,7 +10,7 @@ import numpy as np
 from labelrounds.core import files
 from labelrounds.core.params import Params
 from labelrounds.labelers import contract
-from labelrounds.models import adapters, base_models
+from labelrounds.models import adapters, base_models, pooling
 from labelrounds.models.objectives import pad
 from labelrounds.models.runtime import Machine, autocast
 
@@ -36,8 +36,8 @@ class TransformerLabeler:
         return self._run(texts, batch_size, lambda model, batch: model(**batch).logits, progress)
 
     def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
-        """Returns the mean of the last hidden states over each text's tokens, of shape (n_texts, hidden size)."""
-        return self._run(texts, batch_size, mean_hidden_state, None)
+        """Returns one vector per text, of shape (n_texts, hidden size): what a pooled head reads, otherwise the mean over the tokens."""
+        return self._run(texts, batch_size, text_vectors(getattr(self.model, "how", pooling.MEAN)), None)
 
     def _run(self, texts: list[str], batch_size: int, forward: Callable[..., Any], progress: Callable[[int], Any] | None) -> np.ndarray:
         rows = tokenize(texts, self.tokenizer, self.card.tokens)
@@ -89,11 +89,9 @@ def tokenize(texts: Sequence[str | tuple[str, str]], tokenizer: Any, max_length:
     return rows
 
 
-def mean_hidden_state(model: Any, batch: dict[str, Any]) -> Any:
-    """Returns the mean last hidden state per text, of shape (n, hidden size)."""
-    hidden = model.base_model(**batch).last_hidden_state
-    mask = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
-    return (hidden * mask).sum(1) / mask.sum(1)
+def text_vectors(how: str) -> Callable[[Any, dict[str, Any]], Any]:
+    """Returns what makes one vector per text of a model and a batch, of shape (n, hidden size). how : as in models/pooling.py"""
+    return lambda model, batch: pooling.pool(model.base_model(**batch).last_hidden_state, batch["attention_mask"], how)
 
 
 def save(model: Any, encoder: base_models.BaseModel, card: contract.Card, folder: Path) -> None:
@@ -102,6 +100,12 @@ def save(model: Any, encoder: base_models.BaseModel, card: contract.Card, folder
     if adapters.is_wrapped(model):
         base_models.copy(encoder.folder, made)
         adapters.save(model, made / adapters.ADAPTER)
+    elif is_pooled(model):
+        from labelrounds.models import pooled
+
+        pooled.save(model, made)
+        encoder.tokenizer.save_pretrained(made)
+        pooling.copy(encoder.folder, made)
     else:
         model.save_pretrained(made)
         encoder.tokenizer.save_pretrained(made)
@@ -110,16 +114,25 @@ def save(model: Any, encoder: base_models.BaseModel, card: contract.Card, folder
     files.publish(made, folder)
 
 
+def is_pooled(model: Any) -> bool:
+    """Says whether a model without adapters has a head of our own, not one of transformers."""
+    return hasattr(model, "how")
+
+
 def load(folder: Path, card: contract.Card, machine: Any, settings: Params | None = None) -> TransformerLabeler:
     """Returns the labeler, on the machine's device, ready to score."""
     from transformers import AutoModelForSequenceClassification
+
+    from labelrounds.models import pooled
 
     machine = machine() if callable(machine) else machine
     adapter = folder / adapters.ADAPTER
     if adapter.is_dir():
         source = folder / base_models.COPY
         encoder = base_models.BaseModel(source, "", base_models.load_tokenizer(source))
-        model, tokenizer = adapters.merge(base_models.load_classifier(encoder, card.schema, machine), adapter), encoder.tokenizer
+        model, tokenizer = adapters.merge(base_models.load_classifier(encoder, card.schema, machine, card.pooling), adapter), encoder.tokenizer
+    elif (folder / pooled.HEAD).is_file() and card.pooling:
+        model, tokenizer = pooled.load(folder, card.pooling), base_models.load_tokenizer(folder)
     else:
         model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
         tokenizer = base_models.load_tokenizer(folder)

@@ -1,15 +1,18 @@
 """A classifier: an encoder with a classification head, trained on labelled texts."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from labelrounds.core.examples import Examples
-from labelrounds.core.params import Finetune, Lora
+from labelrounds.core.params import Finetune
 from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import scores
+from labelrounds.methods import heads
 from labelrounds.models import adapters, base_models, objectives, training
 from labelrounds.models.runtime import Machine
 
@@ -26,19 +29,25 @@ def train(
     title: str,
     weights: np.ndarray | None = None,
 ) -> tuple[Any, list[training.Epoch]]:
-    """Returns (the model at its best epoch by macro-F1 on `valid`, all epochs).
+    """Returns (the model at its best epoch by macro-F1 on `valid`, all epochs); without validation texts its last step, and no epochs.
 
     folder : where checkpoints stand; a second call with the same arguments goes on from there
     weights : how much each text of `train` counts in the loss, of shape (n,); multi-label: each label of each, (n, n_labels)
     """
     task = card.schema
-    model = new(encoder, card, machine, finetune.lora, train.gold)
+    model = new(encoder, card, machine, finetune, train)
     rows = tokenized(train, encoder, card)
     if weights is not None:
         rows = [{**row, "weight": weight} for row, weight in zip(rows, weights.tolist(), strict=True)]
     rows = rows * repeats(len(rows), finetune)
     plan = training.Plan(
-        finetune.epochs, finetune.learning_rate, finetune.batch_size, finetune.warmup, finetune.weight_decay, patience=finetune.patience
+        finetune.epochs,
+        finetune.learning_rate,
+        finetune.batch_size,
+        finetune.warmup,
+        finetune.weight_decay,
+        patience=finetune.patience,
+        rate=rates(model, finetune),
     )
     epochs = training.fit(
         model,
@@ -51,7 +60,7 @@ def train(
         machine,
         checkpoint_seconds,
         title,
-        lambda model: valid_f1(model, encoder, card, valid, finetune.batch_size, machine),
+        (lambda model: valid_f1(model, encoder, card, valid, finetune.batch_size, machine)) if len(valid) else None,
         token_ids=tokens(rows, tokenized(valid, encoder, card), padding=encoder.tokenizer.pad_token_id),
     )
     return model, epochs
@@ -68,43 +77,47 @@ def repeats(n: int, finetune: Finetune) -> int:
     return max(1, -(-finetune.min_steps // steps))
 
 
-def new(encoder: base_models.BaseModel, card: contract.Card, machine: Machine, low_rank: Lora | None, gold: np.ndarray) -> Any:
-    """Returns the encoder with a new head, and adapters where they are asked for, drawn from the runtime's seed whatever was drawn before.
+def new(encoder: base_models.BaseModel, card: contract.Card, machine: Machine, finetune: Finetune, train: Examples) -> Any:
+    """Returns the encoder with a new head that begins at what the training texts say, and adapters where they are asked for.
 
-    gold : the training labels, a 0/1 array of shape (n, n_labels)
+    What is random in it is drawn from the runtime's seed, whatever was drawn before.
     """
     import torch
 
     torch.manual_seed(machine.seed)
-    options = adapters.quantisation(low_rank)
-    model = base_models.load_classifier(encoder, card.schema, machine, **options)
-    if card.schema.multi_label:
-        begin_at_frequencies(model, gold)
+    options = adapters.quantisation(finetune.lora)
+    model = base_models.load_classifier(encoder, card.schema, machine, card.pooling, **options)
     if not options:  # a model in four bits is where it belongs already
         model.to(machine.device)
     base_models.check_length(model, card.tokens)
-    return model if low_rank is None else adapters.wrap(model, low_rank)
+    heads.begin(model, tokenized(train, encoder, card), train.gold, card.schema, finetune.head, encoder.tokenizer, machine)
+    return model if finetune.lora is None else adapters.wrap(model, finetune.lora)
 
 
-def begin_at_frequencies(model: Any, gold: np.ndarray) -> None:
-    """Sets the bias of a new head so that it gives each label as often as the training texts have it.
+def rates(model: Any, finetune: Finetune) -> Callable[[str], float] | None:
+    """Returns by what the learning rate is multiplied for a weight of this name: more for the head, less for each layer further from it.
 
-    Of many labels most apply to few texts. From a bias of 0 all that a model learns for hundreds of steps is to give none,
-    and what the encoder knew may be lost on the way (the prior of Lin et al. 2017, "Focal Loss for Dense Object
-    Detection"). Heads of decoders have no bias.
+    Layers by the numbers in their names, as transformers counts them; the embeddings lie below all of them (the layer-wise
+    decay of Howard and Ruder 2018, "Universal Language Model Fine-tuning for Text Classification").
     """
-    import torch
+    head, decay = (finetune.head_learning_rate or finetune.learning_rate) / finetune.learning_rate, finetune.layer_decay
+    if head == decay == 1.0:
+        return None
+    inner = model.base_model.model if adapters.is_wrapped(model) else model
+    encoder = {id(weight) for weight in inner.base_model.parameters()}
+    new = {name for name, weight in model.named_parameters() if id(weight) not in encoder}
+    number = re.compile(r"\.(?:layers?|h|blocks?)\.(\d+)\.")
+    depth = 1 + max((int(found.group(1)) for name, _ in model.named_parameters() if (found := number.search(f".{name}"))), default=-1)
 
-    pretrained = set(model.base_model.modules())  # a layer of theirs may be as wide as there are labels
-    heads = [
-        layer
-        for layer in model.modules()
-        if layer not in pretrained and isinstance(layer, torch.nn.Linear) and layer.out_features == gold.shape[1] and layer.bias is not None
-    ]
-    share = (gold.sum(axis=0) + 0.5) / (len(gold) + 1)
-    if heads:
-        with torch.no_grad():
-            heads[-1].bias.copy_(torch.as_tensor(np.log(share / (1 - share)), dtype=heads[-1].bias.dtype))
+    def rate(name: str) -> float:
+        if name in new:
+            return head
+        found = number.search(f".{name}")
+        if found:
+            return decay ** (depth - 1 - int(found.group(1)))
+        return decay**depth if "embed" in name or "wte" in name or "wpe" in name else 1.0
+
+    return rate
 
 
 def tokenized(examples: Examples, encoder: base_models.BaseModel, card: contract.Card) -> list[dict[str, Any]]:

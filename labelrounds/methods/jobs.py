@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from labelrounds.core import examples, files, params, paths, registry
 from labelrounds.core.examples import Examples
 from labelrounds.labelers import contract
-from labelrounds.models import base_models, runtime
+from labelrounds.models import base_models, pooling, runtime
 from labelrounds.models.runtime import Machine
 
 LABELS, ENCODER, UNLABELLED, FINETUNE = "labels", "encoder", "unlabelled", "finetune"
@@ -92,7 +92,14 @@ class Job:
         if ENCODER not in needs(self.recipe):
             return contract.new_card(kind, task, self.train, n)
         origin: dict[str, Any] = {"encoder": self.recipe.encoder, "fingerprint": files.fingerprint(self.base)}
-        return contract.new_card(kind, task, self.train, n, self.settings.model.max_length, origin)
+        return contract.new_card(kind, task, self.train, n, self.settings.model.max_length, origin, self.pooling(kind))
+
+    def pooling(self, kind: str) -> str:
+        """Returns how a labeler of this kind makes one vector of a text's tokens."""
+        wanted = self.settings.model.pooling
+        if kind != "transformer":
+            return pooling.for_vectors(self.base, wanted)
+        return pooling.for_head(self.base, base_models.open_base(self.base).objective == base_models.CAUSAL, wanted)
 
     def calibrated(self, card: contract.Card, labeler: contract.Labeler, valid: Examples) -> contract.Card:
         """Returns the card of a finished labeler, calibrated on the validation texts where there are any."""

@@ -9,9 +9,10 @@ from labelrounds.core import files, paths
 from labelrounds.core.examples import Examples
 from labelrounds.core.params import Params
 from labelrounds.labelers import contract, transformer
+from labelrounds.labelers import vectors as embedding
 from labelrounds.measures import label_errors
 from labelrounds.methods import classifier
-from labelrounds.models import base_models, runtime
+from labelrounds.models import base_models, pooling, runtime
 from labelrounds.pool.identity import near_duplicate_key
 
 
@@ -40,20 +41,18 @@ def out_of_fold(train: Examples, valid: Examples, base: Path, settings: Params, 
 
 
 def vectors(train: Examples, base: Path, settings: Params) -> np.ndarray:
-    """Returns the encoder's mean last hidden state of every training text, float32 of shape (n, d)."""
-    machine = started(settings)
-    encoder = base_models.open_base(base)
-    card = contract.new_card("transformer", settings.labelled_task(), paths.TRAIN, len(train), settings.model.max_length, None)
-    model = base_models.load_classifier(encoder, card.schema, machine).eval().to(machine.device)  # its new head is not asked
-    base_models.check_length(model, settings.model.max_length)
-    return transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine).embed(train.texts, settings.finetune.batch_size)
+    """Returns the encoder's unit vector of every training text, float32 of shape (n, d)."""
+    how = pooling.for_vectors(base, settings.model.pooling)
+    card = contract.new_card("linear-probe", settings.labelled_task(), paths.TRAIN, len(train), settings.model.max_length, None, how)
+    return embedding.start(base_models.open_base(base), card, started(settings)).embed(train.texts, settings.finetune.batch_size)
 
 
 def judged(seen: Examples, valid: Examples, unseen: Examples, base: Path, settings: Params, checkpoints: Path, title: str) -> np.ndarray:
     """Returns float32 probabilities of shape (n, n_labels) for the `unseen` texts, by the encoder fine-tuned on those `seen`."""
     machine = started(settings)
     encoder = base_models.open_base(base)
-    card = contract.new_card("transformer", settings.labelled_task(), paths.TRAIN, len(seen), settings.model.max_length, None)
+    how = pooling.for_head(base, encoder.objective == base_models.CAUSAL, settings.model.pooling)
+    card = contract.new_card("transformer", settings.labelled_task(), paths.TRAIN, len(seen), settings.model.max_length, None, how)
     model, _ = classifier.train(encoder, card, seen, valid, settings.finetune, checkpoints, machine, settings.runtime.checkpoint_seconds, title)
     labeler = transformer.TransformerLabeler(card, "", model, encoder.tokenizer, machine)
     return labeler.scores(unseen.texts, settings.finetune.batch_size)

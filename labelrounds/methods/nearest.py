@@ -26,8 +26,7 @@ def make(job: Job) -> str:
     encoder = base_models.open_base(job.base)
     train, valid = job.examples()
     card = job.card("nearest", len(train))
-    model = base_models.load_encoder(encoder, job.machine)
-    embedder = vectors.Embedder(model, encoder.tokenizer, card.tokens, job.machine)
+    embedder = vectors.start(encoder, card, job.machine)
     batch_size = job.settings.predict.batch_size
     known, wanted = embedder.embed(train.texts, batch_size), embedder.embed(valid.texts, batch_size)
     task = card.schema

@@ -9,6 +9,7 @@ import importlib.util
 import io
 import logging
 import shutil
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -18,7 +19,7 @@ from labelrounds.core.examples import Examples
 from labelrounds.core.params import Count, Section, Share
 from labelrounds.labelers import linear, linear_probe, vectors
 from labelrounds.methods.jobs import Job
-from labelrounds.models import base_models
+from labelrounds.models import base_models, pooling
 
 NEEDS = ("labels", "encoder")
 
@@ -36,13 +37,14 @@ def make(job: Job) -> str:
     """Makes a linear probe on a contrastively tuned encoder; says on how many texts."""
     encoder = base_models.open_base(job.base)
     train, valid = job.examples()
-    card = job.card("linear-probe", len(train))
+    card = replace(job.card("linear-probe", len(train)), pooling=pooling.MEAN)  # as sentence-transformers pools what tells nothing
     tuned = job.folder / "tuned"
     shutil.rmtree(tuned, ignore_errors=True)
     model = tune(encoder, train, job)
     model.save_pretrained(tuned)
     encoder.tokenizer.save_pretrained(tuned)
-    embedder = vectors.Embedder(model.eval().to(job.machine.device), encoder.tokenizer, card.tokens, job.machine)
+    pooling.copy(encoder.folder, tuned)
+    embedder = vectors.Embedder(model.eval().to(job.machine.device), encoder.tokenizer, card.tokens, job.machine, pooling.MEAN)
     found = embedder.embed(train.texts, job.settings.predict.batch_size)
     weights, bias = linear.regression(found, train.gold, card.schema, job.section(Settings).inverse_regularization, job.settings.seed)
     card = job.calibrated(card, linear_probe.LinearProbe(card, "", embedder, weights, bias), valid)

@@ -22,5 +22,7 @@ def make(job: Job) -> str:
         encoder, card, train, valid, job.finetune, job.folder, job.machine, settings.runtime.checkpoint_seconds, job.title
     )
     job.keep(model, encoder, card, valid)
+    if not epochs:
+        return f"{len(train)} texts, to the last step: there are no validation texts to choose an epoch by"
     best = max(epochs, key=lambda epoch: epoch.score)
     return f"{len(train)} texts; best macro-F1 on {len(valid)} validation texts {best.score:.3f}, epoch {best.number} of {len(epochs)}"

@@ -230,10 +230,12 @@ def learn(job: Job, encoder: base_models.BaseModel, card: contract.Card, train: 
         augmented = model(**batch["augmented"]).logits.float()
         return learnt + uda.weight * consistency_loss(original, augmented, uda.temperature, uda.confidence, task.multi_label)
 
-    model = classifier.new(encoder, card, machine, finetune.lora, train.gold)
+    model = classifier.new(encoder, card, machine, finetune, train)
     labelled = classifier.tokenized(train, encoder, card)
     shown = (labelled, classifier.tokenized(valid, encoder, card), *([row[side] for row in rows] for side in ("original", "augmented")))
-    plan = training.Plan(uda.epochs, finetune.learning_rate, uda.batch_size, finetune.warmup, finetune.weight_decay)
+    plan = training.Plan(
+        uda.epochs, finetune.learning_rate, uda.batch_size, finetune.warmup, finetune.weight_decay, rate=classifier.rates(model, finetune)
+    )
     epochs = training.fit(
         model,
         rows,

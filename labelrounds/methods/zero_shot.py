@@ -37,8 +37,7 @@ def make(job: Job) -> str:
         nli.save(encoder.folder, sentences, card, job.out)
         return f"inference against {len(described)} descriptions"
     card = job.card("linear-probe", 0)
-    model = base_models.load_encoder(encoder, job.machine)
-    embedder = vectors.Embedder(model, encoder.tokenizer, card.tokens, job.machine)
+    embedder = vectors.start(encoder, card, job.machine)
     weights, bias = head(embedder.embed([*described, ELSE], len(described) + 1), task, job.section(Settings).scale)
     card = job.calibrated(card, linear_probe.LinearProbe(card, "", embedder, weights, bias), valid)
     linear_probe.save(encoder.folder, weights, bias, card, job.out)

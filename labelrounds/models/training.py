@@ -31,7 +31,10 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast to train. `steps` caps the run whatever `epochs` says; `patience` is in epochs."""
+    """How long and how fast to train. `steps` caps the run whatever `epochs` says; `patience` is in epochs.
+
+    rate : by what the learning rate is multiplied for a weight of this name; None: by 1
+    """
 
     epochs: int
     learning_rate: float
@@ -40,6 +43,7 @@ class Plan:
     weight_decay: float = 0.0
     steps: int | None = None
     patience: int | None = None
+    rate: Callable[[str], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -202,6 +206,12 @@ def _trainer(run: Run) -> Any:
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
             return _InOrder(run)
 
+        def create_optimizer(self, model: Any = None) -> Any:
+            optimizer = super().create_optimizer()
+            if run.plan.rate is not None:
+                regroup(optimizer, run.model, run.plan.rate)
+            return optimizer
+
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
             return run.step_loss(model, inputs, self.state.global_step, self.state.max_steps)
 
@@ -265,6 +275,18 @@ def _keeper(run: Run) -> Any:
             run.end()
 
     return Keeper()
+
+
+def regroup(optimizer: Any, model: Any, rate: Callable[[str], float]) -> None:
+    """Splits the groups of a new optimizer so that each weight learns at its own rate, `rate` of its name times the group's."""
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    groups = []
+    for group in optimizer.param_groups:
+        parts: dict[float, list[Any]] = {}
+        for weight in group["params"]:
+            parts.setdefault(rate(names[id(weight)]), []).append(weight)
+        groups += [{**group, "params": weights, "lr": group["lr"] * factor} for factor, weights in parts.items()]
+    optimizer.param_groups[:] = groups
 
 
 def batch_seed(seed: int, epoch: int, number: int) -> int:

@@ -12,14 +12,21 @@ from labelrounds.core.examples import Examples
 from labelrounds.core.params import Finetune
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, transformer
-from labelrounds.methods import classifier
-from labelrounds.models import base_models, runtime
+from labelrounds.methods import classifier, heads
+from labelrounds.models import base_models, runtime, training
 from tests import tiny
 
 LABELS = ("billing", "delivery", "praise", "rare")
 ONE, MANY = Task("multi-class", LABELS), Task("multi-label", LABELS)
 GOLD = np.zeros((200, 4), dtype=np.int8)
 GOLD[:100, 0] = GOLD[:40, 1] = GOLD[:10, 2] = GOLD[:2, 3] = 1
+PLAN = Finetune(epochs=1, patience=2, learning_rate=1e-4, batch_size=8, warmup=0.1, weight_decay=0.01, class_weights="auto")
+TEXTS = [text for text, _ in tiny.texts(200)]
+
+
+def train(task: Task) -> Examples:
+    """Returns 200 texts: of many labels as GOLD has them, of one per text in turn."""
+    return Examples([str(number) for number in range(200)], TEXTS, GOLD if task is MANY else np.eye(4, dtype=np.int8)[np.arange(200) % 4])
 
 
 def test_rare_labels_count_more_for_one_label_per_text_and_get_their_own_threshold_for_many() -> None:
@@ -43,24 +50,80 @@ def test_few_labels_train_for_as_many_steps_as_are_asked_for_and_many_labels_no_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert", "electra", "modernbert", "gpt2"])
-def test_the_head_of_a_multi_label_model_begins_with_the_labels_frequencies(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pooled", ["mean", "cls", "last"])
+def test_a_head_begins_with_what_the_frozen_vectors_say_or_with_the_labels_frequencies(kind: str, pooled: str, tmp_path: Path) -> None:
     base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
     encoder, machine = base_models.open_base(tmp_path / "vanilla"), runtime.start(13, 1, "fp32")
+    own_class = pooled == ("last" if kind == "gpt2" else "cls")
 
-    def bias(task: Task) -> np.ndarray | None:
-        model = classifier.new(encoder, contract.new_card("transformer", task, Path(__file__), 0, 32, None), machine, None, GOLD)
-        found = [weight.detach().numpy() for name, weight in model.named_parameters() if name.endswith("bias") and weight.shape == (4,)]
-        return found[0] if found else None
+    def begun(task: Task, head: str) -> tuple[np.ndarray, np.ndarray | None]:
+        card = contract.new_card("transformer", task, Path(__file__), 0, 32, None, pooled)
+        model = classifier.new(encoder, card, machine, PLAN.model_copy(update={"head": head}), train(task))
+        assert transformer.is_pooled(model) is not own_class, "a class of transformers where it has one"
+        layer = heads.head_of(model, 4)
+        return layer.weight.detach().numpy(), None if layer.bias is None else layer.bias.detach().numpy()
 
-    if kind == "gpt2":
-        assert bias(MANY) is None, "a decoder's head has no bias"
+    random, bias = begun(MANY, "random")
+    assert (begun(MANY, "random")[0] == random).all(), "drawn from the seed alone"
+    assert not np.allclose(begun(ONE, "probe")[0], random) and not np.allclose(begun(ONE, "means")[0], random)
+    if bias is None:
+        assert kind == "gpt2" and own_class, "a decoder's own head has no bias"
         return
-    assert 1 / (1 + np.exp(-bias(MANY))) == pytest.approx([0.5, 0.2, 0.05, 0.01], abs=0.005)
-    assert bias(ONE) == pytest.approx(0, abs=0.2), "one label per text: weights make all labels alike"
+    assert 1 / (1 + np.exp(-bias)) == pytest.approx([0.5, 0.2, 0.05, 0.01], abs=0.005)
+    assert begun(ONE, "random")[1] == pytest.approx(0, abs=0.2), "one label per text: weights make all labels alike"
 
 
 @pytest.mark.slow
-def test_a_pretrained_layer_that_is_as_wide_as_there_are_labels_stays_as_it_was() -> None:
+@pytest.mark.parametrize("task", [ONE, MANY])
+@pytest.mark.parametrize("pooled", ["mean", "cls"])
+def test_a_model_says_before_its_first_step_what_the_probe_says(task: Task, pooled: str, tmp_path: Path) -> None:
+    base_models.bring(str(tiny.model(tmp_path / "source", "bert")), tmp_path / "vanilla")
+    encoder, machine = base_models.open_base(tmp_path / "vanilla"), runtime.start(13, 1, "fp32")
+    card = contract.new_card("transformer", task, Path(__file__), 0, 32, None, pooled)
+    examples = train(task)
+    model = classifier.new(encoder, card, machine, PLAN, examples)
+    rows = transformer.tokenize(examples.texts, encoder.tokenizer, 32)
+    vectors = heads.read_by_head(model, heads.head_of(model, 4), rows, encoder.tokenizer, machine)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    weights, bias = heads.fit(unit, examples.gold, task, "probe")
+    said = transformer.TransformerLabeler(card, "", model.eval(), encoder.tokenizer, machine).logits(examples.texts, 8)
+    expected = vectors / np.linalg.norm(vectors, axis=1).mean() @ weights.T + bias
+    assert said == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("task", [ONE, MANY])
+@pytest.mark.parametrize("how", ["means", "probe"])
+def test_a_label_without_a_text_stays_at_random_weights(task: Task, how: str) -> None:
+    vectors = np.random.default_rng(0).normal(size=(40, 8))
+    gold = np.zeros((40, 4), dtype=np.int64)
+    gold[np.arange(40), np.arange(40) % 3] = 1
+    _, bias = heads.fit(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), gold, task, how)
+    assert np.isfinite(bias[:3]).all() and bias[3] == -np.inf
+
+
+def test_the_head_learns_faster_and_lower_layers_slower_where_that_is_asked_for() -> None:
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertModel
+
+    from labelrounds.models.pooled import PooledClassifier
+
+    sizes = {"vocab_size": 20, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "num_labels": 4}
+    for model in (BertForSequenceClassification(BertConfig(**sizes)), PooledClassifier(BertModel(BertConfig(**sizes)), "mean")):
+        assert classifier.rates(model, PLAN) is None, "all alike unless something is asked for"
+        rate = classifier.rates(model, PLAN.model_copy(update={"head_learning_rate": 1e-3, "layer_decay": 0.5}))
+        found = {name: rate(name) for name, _ in model.named_parameters()}
+        assert {value for name, value in found.items() if name.startswith(("classifier", "score"))} == {10.0}
+        assert {value for name, value in found.items() if ".layer.1." in name} == {1.0}
+        assert {value for name, value in found.items() if ".layer.0." in name} == {0.5}
+        assert {value for name, value in found.items() if ".embeddings." in name} == {0.25}
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+        training.regroup(optimizer, model, rate)
+        rates = {id(weight): group["lr"] for group in optimizer.param_groups for weight in group["params"]}
+        assert {name: pytest.approx(rates[id(weight)] / 1e-4) for name, weight in model.named_parameters()} == found
+
+
+@pytest.mark.slow
+def test_a_pretrained_layer_that_is_as_wide_as_there_are_labels_is_no_head() -> None:
     import torch
     from transformers import Qwen2Config, Qwen2ForSequenceClassification
 
@@ -68,7 +131,8 @@ def test_a_pretrained_layer_that_is_as_wide_as_there_are_labels_stays_as_it_was(
     model = Qwen2ForSequenceClassification(Qwen2Config(**sizes, num_labels=4, pad_token_id=0))
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     assert before["model.layers.0.self_attn.k_proj.bias"].shape == (4,), "as wide as there are labels, and with a bias"
-    classifier.begin_at_frequencies(model, GOLD)
+    assert heads.head_of(model, 4) is model.score
+    heads.begin(model, [], GOLD, MANY, "random", None, runtime.start(13, 1, "fp32"))
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
 

@@ -16,8 +16,12 @@ KINDS = {
     "number": "a number",
     "string": "text (in quotes if it looks like a number)",
 }
-LISTS = {"string": "a list of texts such as [one, two]", "integer": "a list of whole numbers such as [50, 100]"}
-ITEMS = {"string": "text", "integer": "whole numbers, 0 or more"}
+LISTS = {
+    "string": "a list of texts such as [one, two]",
+    "integer": "a list of whole numbers such as [50, 100]",
+    "number": "a list of numbers such as [1.0, 10.0]",
+}
+ITEMS = {"string": "text", "integer": "whole numbers, 0 or more", "number": "numbers"}
 
 
 def checked(kind: type[Model], value: Any, source: Source, *keys: str) -> Model:

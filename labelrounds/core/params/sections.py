@@ -26,6 +26,7 @@ class Runtime(Section):
 
 class Model(Section):
     base: str
+    pooling: Literal["auto", "mean", "cls", "last"] = "auto"
     max_length: int = Field(ge=8, le=1_000_000)
 
 
@@ -74,6 +75,9 @@ class Finetune(Section):
     weight_decay: Amount
     class_weights: Literal["auto", "balanced", "none"]
     min_steps: int = Field(default=0, ge=0)
+    head: Literal["random", "means", "probe"] = "probe"
+    head_learning_rate: Share | None = None
+    layer_decay: float = Field(default=1.0, ge=0.1, le=1)
     lora: Lora | None = None
 
 
