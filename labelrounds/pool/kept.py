@@ -15,11 +15,11 @@ from labelrounds.core import paths
 ROOM = paths.SCRATCH / "scores"
 
 
-def folder(labeler: str) -> Path:
-    """Returns the folder for what one labeler says, with nothing else beside it. labeler : a fingerprint of it and of the machine"""
-    own = ROOM / labeler
+def folder(labeler: str, room: Path = ROOM) -> Path:
+    """Returns the folder in `room` for what one labeler says, with nothing else beside it. labeler : a fingerprint of it and of the machine"""
+    own = room / labeler
     own.mkdir(parents=True, exist_ok=True)
-    clean(ROOM, [own])
+    clean(room, [own])
     return own
 
 

@@ -1,4 +1,4 @@
-"""Labelers that train no network: nearest neighbours, and zero-shot by descriptions or by inference."""
+"""Labelers that train no network: nearest neighbours, a linear probe, and zero-shot by descriptions or by inference."""
 
 import dataclasses
 from pathlib import Path
@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelrounds.core import files, params, paths
+from labelrounds.core import examples, files, params, paths
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, nearest, nli
-from labelrounds.methods import jobs, zero_shot
+from labelrounds.methods import jobs, probe, zero_shot
 from labelrounds.models import base_models
 from tests import tiny
 from tests.conftest import BASELINE
@@ -117,7 +117,9 @@ def job_of(here: SmallProject, encoder: str, method: str, n: int = 0, multi_labe
 
 @pytest.mark.slow
 @pytest.mark.parametrize("multi_label", [False, True], ids=["multi-class", "multi-label"])
-@pytest.mark.parametrize(("encoder", "method", "n"), [("vanilla", "nearest", 90), ("vanilla", "zero-shot", 0), ("nli", "zero-shot", 0)])
+@pytest.mark.parametrize(
+    ("encoder", "method", "n"), [("vanilla", "nearest", 90), ("vanilla", "probe", 90), ("vanilla", "zero-shot", 0), ("nli", "zero-shot", 0)]
+)
 def test_a_labeler_comes_back_from_disk_and_scores_any_text(here: SmallProject, encoder: str, method: str, n: int, multi_label: bool) -> None:
     job = job_of(here, encoder, method, n, multi_label)
     said = jobs.make_labeler(job)
@@ -138,14 +140,65 @@ def test_a_labeler_comes_back_from_disk_and_scores_any_text(here: SmallProject, 
 
 
 @pytest.mark.slow
-def test_nearest_neighbours_learn_the_topics_from_the_words_of_the_texts(here: SmallProject) -> None:
-    job = job_of(here, "vanilla", "nearest", 240)
+@pytest.mark.parametrize("method", ["nearest", "probe"])
+def test_nearest_neighbours_and_a_probe_learn_the_topics_from_the_words_of_the_texts(here: SmallProject, method: str) -> None:
+    job = job_of(here, "vanilla", method, 240)
     jobs.make_labeler(job)
     found = contract.load(job.out, job.machine)
     rows = tiny.texts(300, seed=0)[240:]
     decided = contract.decide(found.scores([text for text, _ in rows], 16), found.card)
     right = sum(one == (label,) for one, (_, label) in zip(decided, rows, strict=True))
     assert right > 0.5 * len(rows), f"{right} of {len(rows)}: a third would be chance"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("multi_label", [False, True], ids=["multi-class", "multi-label"])
+def test_a_probe_without_validation_texts_is_calibrated_on_what_its_own_parts_have_not_seen(here: SmallProject, multi_label: bool) -> None:
+    job = job_of(here, "vanilla", "probe", 90, multi_label)
+    here.table("valid.csv", ["id", "text", "labels" if multi_label else "label"], [])
+    said = jobs.make_labeler(job)
+    card = contract.load(job.out, job.machine).card
+    assert "60 texts" in said and "that it had not seen" in said
+    assert card.platt is not None if multi_label else card.temperature != 1.0
+    assert 0 < card.training["out_of_fold_f1_macro"] < 1
+
+
+def test_a_probe_judges_every_text_by_a_model_that_has_not_seen_it_or_its_near_duplicates() -> None:
+    vectors = unit(np.random.default_rng(0).normal(size=(40, 16)))
+    vectors[1::2] = vectors[::2]  # each text twice, as near-duplicates with labels of pure chance
+    gold = np.eye(2, dtype=int)[np.repeat(np.random.default_rng(1).integers(0, 2, 20), 2)]
+    words = [f"{first}{second}" for first in "abcd" for second in "efghi"]
+    texts = [f"{words[number // 2]}{'!' * (number % 2)}" for number in range(40)]
+    card = contract.Card("linear-probe", "multi-class", ["one", "other"], [0.5] * 2, 1.0, 8, None, {})
+    settings = probe.Settings(inverse_regularization=(1.0, 100.0), folds=10)
+    _, reached, unseen = probe.choose(vectors, examples.Examples(texts, texts, gold), card, settings, 13)
+    assert unseen.shape == (40, 2) and reached < 0.8, "seen, its twin would tell each label: the score would be 1"
+    _, alone, _ = probe.choose(vectors, examples.Examples(texts, [f"a{'b' * n}" for n in range(40)], gold), card, settings, 13)
+    assert alone > reached, "texts that are no near-duplicates by their words may be judged by their twins"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("multi_label", [False, True], ids=["multi-class", "multi-label"])
+@pytest.mark.parametrize(("pooling", "valid"), [("mean", True), ("mean", False), ("last", True), ("cls", False)])
+def test_a_fine_tuned_labeler_comes_back_from_disk_with_the_head_it_was_trained_with(
+    here: SmallProject, pooling: str, valid: bool, multi_label: bool
+) -> None:
+    here.params(model__pooling=pooling, finetune__epochs=1, finetune__min_steps=0)
+    job = job_of(here, "vanilla", "supervised", 90, multi_label)
+    if not valid:
+        here.table("valid.csv", ["id", "text", "labels" if multi_label else "label"], [])
+    said = jobs.make_labeler(job)
+    assert ("no validation texts" in said) is not valid
+    found = contract.load(job.out, job.machine)
+    assert found.card.pooling == pooling and found.card.kind == "transformer"
+    texts = [text for text, _ in tiny.texts(12, seed=5)]
+    scores = found.scores(texts, 4)
+    assert np.isfinite(scores).all() and np.ptp(scores) > 0
+    from transformers import AutoModel, AutoModelForSequenceClassification
+
+    kind = AutoModelForSequenceClassification if pooling == "cls" else AutoModel
+    _, info = kind.from_pretrained(job.out, output_loading_info=True)
+    assert not info["missing_keys"], "plain transformers reads it: the whole where it has a class for it, otherwise the encoder"
 
 
 @pytest.mark.slow

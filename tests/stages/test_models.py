@@ -372,6 +372,17 @@ def test_multi_label_goes_all_the_way_with_the_baseline(project: Project) -> Non
     assert list(found) == ["text", "labels", "confidence", "scores"] and isinstance(found["labels"], list)
 
 
+@pytest.mark.slow
+def test_without_validation_texts_all_labels_train_and_the_gate_labels_nothing_alone(project: Project) -> None:
+    set_up(project)
+    project.params(split__valid=0.0, recipes={"baseline": {"encoder": "vanilla", "method": "tfidf"}}, predict__precision=0.5)
+    for name in (["split"], ["finetune", "baseline"], ["evaluate", "baseline"], ["predict"], ["gate"], ["select"], ["agreement"]):
+        run(project.folder, *name)
+    assert not csv_rows(project, "data/split/valid.csv")
+    assert set(json.loads(project.read("metrics/baseline.json"))) == {"trained_on", "test"}
+    assert {row["decision"] for row in csv_rows(project, "data/predictions/labelled.csv")} == {"human", "review"}
+
+
 def test_a_recipe_or_a_labeler_that_there_is_not_is_named(based: Project) -> None:
     assert 'there is no recipe "adaptd" in params.yaml. Did you mean "adapted"?' in run(based.folder, "finetune", "adaptd", code=1)
     assert "models/labeler/vanilla: there is no labeler here yet. Run `dvc repro`" in run(based.folder, "evaluate", "vanilla", code=1)
@@ -427,7 +438,8 @@ def test_no_model_folder_holds_a_pickle_or_the_trainers_state(tuned: Project) ->
     found = [path for path in (tuned.folder / "models").rglob("*") if path.is_file() and path.name != "README.md"]
     assert {path.suffix for path in found} <= {".json", ".safetensors", ".jinja", ".txt"}
     assert not [path for path in found if path.name in ("trainer_state.json", "training_args.bin")]
-    assert not [path for path in (tuned.folder / "scratch").rglob("*") if path.is_file() and path.name != "lock"], "no checkpoint outlives its run"
+    left = [path for path in (tuned.folder / "scratch").rglob("*") if path.is_file() and path.name != "lock"]
+    assert {path.relative_to(tuned.folder).parts[1] for path in left} <= {"scores"}, "no checkpoint outlives its run; the pool's scores are kept"
 
 
 @pytest.mark.slow
@@ -460,6 +472,19 @@ def test_the_queue_is_clean_with_a_transformers_vectors_too(strategy: str, tuned
     project.params(select__strategy=strategy)
     run(project.folder, "select")
     assert_asked(project, 8)
+
+
+@pytest.mark.slow
+def test_the_next_texts_come_in_seconds_from_a_probe_which_reads_only_what_is_new_in_the_pool(tuned: Project, tmp_path: Path) -> None:
+    here = copied(tuned, tmp_path)
+    first = here.run("labelrounds", "quick", "first.csv").stdout
+    size = len(pool_texts(here))
+    assert f"{size} of {size} pool texts were new" in first and "The pipeline's own queue stays as it is." in first
+    assert f"0 of {size} pool texts were new" in here.run("labelrounds", "quick", "second.csv").stdout
+    assert here.read("first.csv") == here.read("second.csv")
+    labelled = {row["id"] for row in csv_rows(here, "data/split/labels.csv")} | set(here.read("data/split/heldout.txt").split())
+    asked = csv_rows(here, "first.csv")
+    assert asked and not labelled & {row["id"].lstrip("'") for row in asked} and all(row["suggestion"] for row in asked)
 
 
 @pytest.mark.slow
