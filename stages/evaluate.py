@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from labelrounds.core import examples, files, params, paths, screen
+from labelrounds.core import examples, files, params, paths, screen, tables
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import reading
 from labelrounds.core.task import indicator, labels_of
@@ -28,7 +28,11 @@ def main(name: str, study: bool) -> None:
     with reading(f"evaluate/{name}", paths.LABELERS / name, paths.VALID, paths.TEST):
         labeler = contract.load_named(name, settings)
         sides = {"test": paths.TEST, "valid": paths.VALID}
-        results = {side: measure(labeler, path, settings.predict.batch_size, settings.seed) for side, path in sides.items()}
+        results = {
+            side: measure(labeler, path, settings.predict.batch_size, settings.seed)
+            for side, path in sides.items()
+            if side == "test" or has_texts(path)
+        }
         summary = {"trained_on": labeler.card.training["n"], **{side: result["summary"] for side, result in results.items()}}
         told = {name: found for name, found in labeler.card.training.items() if name not in ("n", "fingerprint")}
         if told:  # what a method says of itself: which model validation chose, and whether it fell back
@@ -51,6 +55,11 @@ def main(name: str, study: bool) -> None:
     )
     if lacking := shown.get("without_texts"):
         click.echo(f"Macro-F1 is over {len(shown['f1']) - len(lacking)} labels. No test text has the label {screen.few(lacking)}.")
+
+
+def has_texts(path: Path) -> bool:
+    """Says whether a file of the split holds a text: with `split.valid: 0` validation is empty."""
+    return next(tables.rows(path), None) is not None
 
 
 def measure(labeler: contract.Labeler, path: Path, batch_size: int, seed: int) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def main() -> None:
         # A text that trains cannot check: the labeler has seen its answer.
         audited = {identity: one.labels for identity, one in sorted(checks.labels.items()) if identity in known and identity not in trained}
         floors = gating.audit_floors(audited, known, card, precision, risk)
-        tested = gating.scored(np.stack([known[identity] for identity in valid.ids]), card)
+        tested = gating.scored(np.reshape([known[identity] for identity in valid.ids], (len(valid), len(card.labels))).astype(np.float32), card)
         found = gate.outcome(free, tested, valid.gold, floors, precision, risk)
         decisions, labels = write_labelled(gating.labelled(card, people, found.cuts, settings.data), task, settings.data)
         files.write_json(paths.METRICS / "gate.json", gate_report.summary(found, tested, valid.gold, precision, risk, labeler, task))

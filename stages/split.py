@@ -32,7 +32,7 @@ def main() -> None:
         task = settings.labelled_task()
         annotations = vote.deciding(record.read_all(task))
         made = split.draw(annotations, task, settings.split, settings.data, held_out)
-        for warning in split.warnings(made, task) if annotations else ():
+        for warning in split.warnings(made, task, settings.split) if annotations else ():
             click.echo(warning)
         cases = split.cases(made, task)
         for warning in test_set.lost([identity for identity, _ in made.members["test"]], made.verdict.labels.keys()):

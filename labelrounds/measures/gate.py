@@ -137,7 +137,7 @@ def plan(
     share = np.bincount(stratum[confidence >= floors[stratum]], minlength=n_strata) / max(len(stratum), 1)
     expected = n_valid * share
     there = np.flatnonzero(share > 0)
-    if not len(there):
+    if not len(there) or not n_valid:
         return []
     alone = [number for number in there if expected[number] >= ENOUGH * least_texts(precision, risk / len(there))]
     rest = [number for number in there if number not in alone]

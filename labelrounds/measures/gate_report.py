@@ -70,6 +70,8 @@ def reasons(found: Outcome, valid_share: float, precision: float, task: Task) ->
     valid_share : share of a random round's texts that go to validation
     """
     names, n_valid = names_of(task), len(found.is_right)
+    if not n_valid:
+        yield "There are no validation texts to prove a precision on, so a person must look at all texts. Raise split.valid in params.yaml."
     for verdict, needed in zip(found.verdicts, found.texts_needed, strict=True):
         if verdict.cut is None:
             shown = ", ".join(names[number] for number in verdict.strata)

@@ -154,7 +154,7 @@ def read_heldout(data: params.Data, texts: dict[str, str], held: holdout.Holdout
     return in_pool, heldout
 
 
-def warnings(made: Split, task: Task) -> Iterator[str]:
+def warnings(made: Split, task: Task, rule: params.Split) -> Iterator[str]:
     """Yields a warning for labels with a single example, for texts that moved, and for each side that lacks some labels; an empty side is a UserError."""
     if made.moved:
         yield (
@@ -173,6 +173,8 @@ def warnings(made: Split, task: Task) -> Iterator[str]:
             "(labelrounds schema relabel FILE.csv)."
         )
     for name, rows in made.members.items():
+        if not rows and name == "valid" and rule.valid == 0:
+            continue
         if not rows:
             tied = f" The column `group` ties {len(made.moved)} texts to other sides: is it one document or customer per value?" if made.moved else ""
             raise UserError(
