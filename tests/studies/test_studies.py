@@ -6,9 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from labelrounds.models import base_models
+from studies.few_labels import __main__ as few_labels
 from studies.semi_supervised import compare
-from tests.graph import ROOT
+from tests import tiny
+from tests.conftest import ROOT
+from tests.small import SmallProject
 
 README = (ROOT / "studies/semi_supervised/README.md").read_text(encoding="utf-8")
 
@@ -37,3 +42,29 @@ def test_labels_are_drawn_per_class_and_never_twice() -> None:
     drawn, rest = compare.per_class(found, 6, np.random.default_rng(1))
     assert drawn.gold.sum(axis=0).tolist() == [6, 4, 6]
     assert sorted(drawn.ids + rest.ids, key=int) == found.ids
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("multi_label", [False, True], ids=["multi-class", "multi-label"])
+def test_few_labels_gives_every_arm_the_same_texts_and_computes_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, multi_label: bool
+) -> None:
+    here = SmallProject(tmp_path)
+    here.write("params.yaml", (ROOT / "params.yaml").read_bytes())
+    here.params(finetune__epochs=1, finetune__min_steps=0, model__max_length=32, runtime__precision="fp32", runtime__threads=1)
+    rows = [(text, ";".join(labels) or "-") for text, labels in tiny.multi_label_texts(120)] if multi_label else tiny.texts(120)
+    column = "labels" if multi_label else "label"
+    here.table("train.csv", ["text", column], rows[:80])
+    here.table("test.csv", ["text", column], rows[80:])
+    base_models.bring(str(tiny.model(tmp_path / "source")), tmp_path / "models/encoder/vanilla")
+    monkeypatch.chdir(tmp_path)
+    words = ["made", "--set", "topics=train.csv,test.csv", "--sizes", "30", "--seeds", "2", "--arms", "supervised,before,regression"]
+    done = CliRunner().invoke(few_labels.main, words)
+    assert done.exit_code == 0, f"{done.output}\n{done.exception!r}"
+    assert "Lead of supervised" in done.output and "±" in done.output
+    results = [json.loads(line) for line in here.read("made/results.jsonl").splitlines()]
+    assert [(row["seed"], row["arm"]) for row in results] == [(seed, arm) for seed in (1, 2) for arm in ("supervised", "before", "regression")]
+    assert all(0 <= row["f1_macro"] <= 1 and row["test"] == 40 for row in results)
+    here.write("made/results.jsonl", "".join(f"{json.dumps(row)}\n" for row in results[:-1]))
+    assert CliRunner().invoke(few_labels.main, words).exit_code == 0
+    assert [json.loads(line) for line in here.read("made/results.jsonl").splitlines()] == results, "the same bytes, and only what was missing"
