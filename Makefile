@@ -47,10 +47,11 @@ docs: $(INSTALLED) ## build the pages of docs/ into site/, and check their links
 	@[ -x .venv/bin/mkdocs ] || python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict $(ARGS)
 
-picture: $(INSTALLED) ## draw docs/images/report.png, the top of the report without texts, in Chromium
+picture: $(INSTALLED) ## draw the pictures of docs/images in Chromium: the top of the report without texts, and the labelling page
 	labelrounds report --no-texts scratch/report.html
 	mkdir -p docs/images
 	chromium --headless --no-sandbox --hide-scrollbars --window-size=1180,1000 --screenshot=docs/images/report.png scratch/report.html
+	python -m benchmarks.serve_picture $(ARGS)
 
 attack: $(INSTALLED) ## kill, fuzz, crowd and starve a project for a while, and print what came out: make attack ARGS="--minutes 10"
 	python -m tests.attack $(ARGS)

@@ -111,7 +111,7 @@ def draw(n: int, file: Path) -> None:
 @click.option("--suspects", is_flag=True, help="Labels that look wrong, in place of the queue: to label again, blind.")
 @lock.project()
 def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) -> None:
-    """Copy the queue to FILE, to fill in: a CSV that spreadsheets open well.
+    """Copy the queue to FILE, to fill in: a CSV, or a workbook if its name ends in .xlsx.
 
     With --again or --suspects the texts are others, and neither a label nor a suggestion is shown.
     """

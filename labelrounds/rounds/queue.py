@@ -8,7 +8,7 @@ into numbers are made harmless and restored on the way back.
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labelrounds.core import files, paths, tables
@@ -16,10 +16,12 @@ from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
 from labelrounds.pool.identity import LOOSE, near_duplicate_key
+from labelrounds.rounds import sheet
 
 FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
 INSIDE = re.compile(r"""([;\t][ "]*)('*[=+\-@＝＋－＠][\w(=+\-@])""")  # a formula's first two signs; `;-)` is none
 NUMBER = re.compile(r"'*\d[\d.,:/%eE+\- ]*")  # also dates and times
+WORKBOOK = ".xlsx"
 SHOWN = 30_000  # a spreadsheet's cell holds 32,767 characters
 CUT = re.compile(r" … \[cut here by labelrounds: the whole text has [\d,]+ characters\]\s*\Z")
 
@@ -112,9 +114,26 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None, source: 
     check_target(path)
     files.sweep(path.parent)
     try:
-        files.write_csv(path, *form_of(asked, task, source), bom=True, new=True)
+        if path.suffix.lower() == WORKBOOK:
+            _write_workbook(path, asked, task, source)
+        else:
+            files.write_csv(path, *form_of(asked, task, source), bom=True, new=True)
     except FileExistsError:
         raise taken_name(path) from None
+
+
+def _write_workbook(path: Path, asked: list[Asked], task: Task | None, source: str) -> None:
+    """Writes the form as .xlsx, whose cells are text: only what `restored` would change needs its apostrophe."""
+    columns, _ = form_of(asked, task, source)
+    held = [entry if sheet.holds(entry.text) else replace(entry, text=cut_mark(sheet.without_forbidden(shortened(entry.text)), entry.text)) for entry in asked]
+    rows = ([_as_typed(cell) for cell in row] for row in form_of(held, task, source)[1])
+    guideline = paths.GUIDELINE.read_text(encoding="utf-8-sig", errors="replace") if paths.GUIDELINE.is_file() else ""
+    sheet.write(path, columns, rows, task.labels if task else (), bool(task and task.multi_label), guideline)
+
+
+def _as_typed(cell: str) -> str:
+    plain = restored(cell)
+    return plain if restored(plain) == plain else cell
 
 
 def is_unfilled(path: str | Path, asked: list[Asked], task: Task | None) -> bool:
@@ -158,11 +177,12 @@ def form_of(asked: list[Asked], task: Task | None, source: str = "") -> tuple[li
 
 
 def check_target(path: Path) -> None:
-    """Raises a UserError where no form can be written: a file is there, it is no CSV, or its folder is not there."""
+    """Raises a UserError where no form can be written: a file is there, it is no workbook or CSV, or its folder is not there."""
     if os.path.lexists(path):
         raise taken_name(path)
-    if path.suffix.lower() != ".csv":
-        raise UserError(f'{at(path)}: the file to fill in is a CSV; expected a name such as "{path.stem or "next"}.csv".')
+    if path.suffix.lower() not in (".csv", WORKBOOK):
+        stem = path.stem or "next"
+        raise UserError(f'{at(path)}: the file to fill in is a workbook or a CSV; expected a name such as "{stem}.xlsx" or "{stem}.csv".')
     if not path.parent.is_dir():
         raise UserError(f"{at(path.parent)}: there is no such folder. Make it first, or choose another place.")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from labelrounds.core import files, lock, params, paths, tables
+from labelrounds.core import lock, params, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.people import importing
 from labelrounds.people.serve import journal
@@ -108,12 +108,8 @@ def _write_skips(skips: list[Event]) -> None:
     rows = [
         row for event in skips if (row := (event.id, queue.harmless(event.person), event.reason, queue.harmless(event.note), event.at)) not in known
     ]
-    while rows:
-        try:
-            files.write_csv(record.next_path(paths.SKIPS), SKIP_COLUMNS, rows, new=True)
-            return
-        except FileExistsError:  # somebody else's, at the same moment
-            continue
+    if rows:
+        record.add(SKIP_COLUMNS, rows, paths.SKIPS)
 
 
 def _put_aside(path: Path) -> None:

@@ -11,7 +11,7 @@ from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
 from labelrounds.pool.identity import text_id
-from labelrounds.rounds import audits, contradictions, queue, record, sampling
+from labelrounds.rounds import audits, contradictions, names, queue, record, sampling
 
 EVERYBODY = 1_000_000  # so many people may label a text: all of them
 
@@ -129,12 +129,16 @@ def of_suspects(settings: params.Params) -> Work:
 def of_audit(n: int, settings: params.Params) -> Work:
     """Returns the audit that is not finished yet, or a new one of N texts; its form lies in data/inbox."""
     for form in sorted(paths.INBOX.glob("audit-*.csv")):
+        drawn = {row.cells[audits.COLUMN] for row in tables.rows(form)}
+        if not all((paths.DRAWN / f"{name}.csv").is_file() for name in drawn):
+            form.unlink()  # killed before the draw was recorded: nobody was asked
+            continue
         try:
             return of_file(form, settings, blind=True)
         except UserError:  # all of it is checked
             (paths.INBOX / "done").mkdir(exist_ok=True)
             form.replace(paths.INBOX / "done" / form.name)
-    form = paths.INBOX / f"audit-{record.next_path(paths.DRAWN).stem}.csv"
+    form = paths.INBOX / f"audit-{record.next_number(paths.DRAWN):02d}.csv"
     form.parent.mkdir(parents=True, exist_ok=True)
     with lock.project(paths.DRAWN):
         audits.draw(n, form, settings)
@@ -151,7 +155,9 @@ def of_disagreements(settings: params.Params, blind: bool) -> Work:
     said: dict[str, list[record.Annotation]] = defaultdict(list)
     for one in annotations:
         if one.id in ids and one.source != record.OPINION:
-            said[one.id] = [earlier for earlier in said[one.id] if earlier.round == one.round] + [one]  # the newest round decides
+            said[one.id] = [earlier for earlier in said[one.id] if names.number(earlier.round) == names.number(one.round)] + [
+                one
+            ]  # the newest round decides
     texts = {a.id: a.text for a in annotations if a.text is not None and a.id in ids}
     in_pool = reader.find(settings.data.pool, settings.data.text_column, ids)
     texts |= {identity: row.text for identity, row in in_pool.items()}
@@ -196,8 +202,7 @@ def by_id(items: Iterable[Item]) -> dict[str, Item]:
 
 def next_is_holdout(settings: params.Params) -> bool:
     """Says whether the next round gives validation and test texts, where a suggestion would flatter the model."""
-    number = int(re.findall(r"\d+", record.next_path().stem)[0])
-    return number in {int(digits) for name in settings.split.holdout_rounds for digits in re.findall(r"^\d+", name)}
+    return record.next_number() in {names.number(word) for word in settings.split.holdout_rounds if names.is_name(word)}
 
 
 def asked_before(task: Task) -> dict[str, set[str]]:

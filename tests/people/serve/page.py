@@ -11,6 +11,7 @@ from labelrounds.core import params, paths
 from labelrounds.people.serve import access, app, work
 from labelrounds.people.serve.room import Room
 from labelrounds.pool.identity import text_id
+from labelrounds.rounds import record
 from tests.small import SmallProject, project, sentences
 
 ADDRESS = "http://127.0.0.1:8642"
@@ -27,6 +28,11 @@ def with_queue(folder: Path, n: int = 20, multi_label: bool = False, texts: list
     rows = [[text_id(text), text, ("good", "bad", "other")[number % 3], "0.71", "0.5"] for number, text in enumerate(pool[5:])]
     made.table("data/queue/next.csv", ["id", "text", "suggestion", "confidence", "uncertainty"], rows)
     return made
+
+
+def newest(here: SmallProject, folder: str = "rounds") -> list[dict[str, str]]:
+    """Returns the rows of the newest round, or of the newest file of data/FOLDER."""
+    return here.rows(str(record.round_files(here.folder / "data" / folder)[-1]))
 
 
 class Page:

@@ -8,7 +8,7 @@ import pytest
 from labelrounds.people.serve import finish, journal
 from labelrounds.people.serve.journal import Event
 from tests.browser import CHROMIUM, Browser
-from tests.people.serve.page import with_queue
+from tests.people.serve.page import newest, with_queue
 from tests.people.serve.served import Hands, Served
 from tests.small import SmallProject, sentences
 
@@ -68,7 +68,7 @@ def test_a_session_by_keys_with_undo_skip_note_and_reload(here: SmallProject, br
             (("good",), "", ""),
         ]
         assert not ana.faults() and not browser.complaints
-    assert "5 labels of 5 texts are in data/rounds/02.csv" in here.command("import")
+    assert "5 labels of 5 texts are in data/rounds/02-" in here.command("import")
 
 
 def test_several_labels_are_toggled_none_is_a_key_and_500_are_searched(tmp_path: Path, browser: Browser) -> None:
@@ -123,8 +123,8 @@ def test_two_people_at_once_by_links_share_the_queue(here: SmallProject, browser
         browser.wait("document.body.innerText.includes('Finish the round?')")
         assert not ana.faults()
         browser.ask("document.querySelector('form[action=\"/finish\"] button').click()")
-        browser.wait("document.body.innerText.includes('20 labels of 20 texts are in data/rounds/02.csv')")
-    assert len(here.rows("data/rounds/02.csv")) == 20
+        browser.wait("document.body.innerText.includes('20 labels of 20 texts are in data/rounds/02-')")
+    assert len(newest(here)) == 20
 
 
 def test_texts_of_all_scripts_and_lengths_fit_a_phone_and_a_desk_in_light_and_dark(tmp_path: Path, browser: Browser) -> None:

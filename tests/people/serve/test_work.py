@@ -7,7 +7,7 @@ import pytest
 from labelrounds.core import params
 from labelrounds.people.serve import keys, work
 from labelrounds.pool.identity import text_id
-from tests.people.serve.page import Site, with_queue
+from tests.people.serve.page import Site, newest, with_queue
 from tests.small import SmallProject, project, sentences
 
 
@@ -48,7 +48,7 @@ def test_a_file_to_fill_in_is_asked_row_by_row_and_texts_outside_the_pool_are_ca
     ana.label("good")
     ana.label("bad")
     site.room.finish()
-    assert [(row["text"], row["label"]) for row in here.rows("data/rounds/02.csv")] == [("in no pool", "good"), ("", "bad")]
+    assert [(row["text"], row["label"]) for row in newest(here)] == [("in no pool", "good"), ("", "bad")]
 
 
 def test_cells_that_a_spreadsheet_needed_otherwise_are_shown_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_second_opinions_are_asked_of_everybody_but_those_who_gave_the_label(her
     assert suggestions(site.room.desk.work) == {None}
     site.of("Ben").label("bad")
     site.room.finish()
-    assert here.rows("data/rounds/03.csv")[0]["source"] == "opinion"
+    assert newest(here)[0]["source"] == "opinion"
 
 
 def test_an_answer_to_a_suspected_label_is_a_correction(here: SmallProject) -> None:
@@ -78,7 +78,7 @@ def test_an_answer_to_a_suspected_label_is_a_correction(here: SmallProject) -> N
     site = Site(lambda settings: work.of_suspects(settings))
     site.of("Zoe").label("bad")
     site.room.finish()
-    assert here.rows("data/rounds/02.csv")[0]["source"] == "correction"
+    assert newest(here)[0]["source"] == "correction"
 
 
 def test_an_audit_goes_on_where_it_was_and_ends_in_the_audits(here: SmallProject) -> None:
@@ -94,7 +94,7 @@ def test_an_audit_goes_on_where_it_was_and_ends_in_the_audits(here: SmallProject
     for _ in range(4):
         ana.label("good")
     site.room.finish()
-    assert {row["id"] for row in here.rows("data/audits/01.csv")} == asked
+    assert {row["id"] for row in newest(here, "audits")} == asked
     assert not asked & set(site.room.desk.work.items), "then another one is drawn"
 
 
@@ -108,7 +108,7 @@ def test_disagreements_are_shown_with_what_each_person_said_and_settled_by_a_rou
     site = Site(lambda settings: work.of_disagreements(settings, False))
     site.of("Ana").label("good")
     site.room.finish()
-    assert [(row["label"], row["annotator"], row["source"]) for row in here.rows("data/rounds/03.csv")] == [("good", "Ana", "adjudicated")]
+    assert [(row["label"], row["annotator"], row["source"]) for row in newest(here)] == [("good", "Ana", "adjudicated")]
     assert "people disagree on no text that is not settled" in here.wrong("serve", "--settle", "--no-browser")
 
 
