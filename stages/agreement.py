@@ -20,7 +20,8 @@ def main() -> None:
     task = settings.labelled_task()
     predictions = paths.METRICS / settings.deploy / "test.csv"
     with reading("agreement", paths.ROUNDS, paths.SCHEMA, predictions):
-        opinions = agreement.collect(record.read_all(task), task, settings.agreement.leave_out)
+        annotations = record.read_all(task)
+        opinions = agreement.collect(annotations, task, settings.agreement.leave_out)
         predicted = {row.cells["id"]: task.parse(row.cells["predicted"], row.where) for row in tables.rows(predictions)}
         tested, model = agreement.beside(opinions, predicted)
         everywhere, here = (agreement.weights(len(some.ids), settings.seed) for some in (opinions, tested))
@@ -32,7 +33,8 @@ def main() -> None:
         files.write_csv(folder / "labels.csv", agreement_tables.LABELS, labels)
         files.write_csv(folder / "people.csv", agreement_tables.PEOPLE, agreement_tables.pairs(opinions, everywhere, task))
         files.write_csv(folder / "model.csv", agreement_tables.MODEL, agreement_tables.with_each(tested, model, here, task))
-        files.write_json(paths.METRICS / "agreement.json", agreement_tables.summary(opinions, tested, whole, same, settings.deploy))
+        guidelines = agreement_tables.per_guideline(annotations, task, settings.agreement.leave_out, settings.seed)
+        files.write_json(paths.METRICS / "agreement.json", agreement_tables.summary(opinions, tested, whole, same, settings.deploy, guidelines))
     click.echo(f"agreement: {agreement_tables.sentence(opinions, tested, same)}")
 
 

@@ -4,7 +4,7 @@ A measure is (its value, its 95 % interval); both are None where it is not defin
 bootstrap resample, float array of shape (n, n_resamples): see `agreement.weights`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from labelrounds.core.task import Task, indicator
 from labelrounds.measures import agreement
 from labelrounds.measures.agreement import Opinions
+from labelrounds.rounds import record
 
 Measured = tuple[float | None, list[float] | None]
 
@@ -36,6 +37,18 @@ def among_people(counts: np.ndarray, distance: np.ndarray, weight: np.ndarray) -
         "alpha": agreement.alpha(counts, distance, weight),
     }
     return {name: agreement.interval(row) for name, row in found.items()}
+
+
+def per_guideline(annotations: Sequence[record.Annotation], task: Task, leave_out: Sequence[str], seed: int) -> dict[str, Any]:
+    """Returns {version of the guideline: how many texts people labelled by it twice or more, how many people, and how well they agree}."""
+    found = {}
+    for version in sorted({one.guideline for one in annotations if one.guideline}):
+        opinions = agreement.collect([one for one in annotations if one.guideline == version], task, leave_out)
+        if opinions.ids:
+            apart, weight = agreement.distances(opinions.values, task.multi_label), agreement.weights(len(opinions.ids), seed)
+            measured = among_people(opinions.counts, apart, weight)
+            found[version] = {"texts": len(opinions.ids), "people": len(opinions.people), **{name: value for name, (value, _) in measured.items()}}
+    return found
 
 
 def compared(model: np.ndarray, counts: np.ndarray, distance: np.ndarray, weight: np.ndarray) -> dict[str, Measured]:
@@ -89,8 +102,10 @@ def two(one: np.ndarray, other: np.ndarray, opinions: Opinions, weight: np.ndarr
     return [shown(cell) for cell in (len(one), float((one == other).mean()), value, *(bounds or (None, None)))]
 
 
-def summary(opinions: Opinions, tested: Opinions, whole: dict[str, Measured], same: dict[str, Measured], deployed: str) -> dict[str, Any]:
-    """Returns metrics/agreement.json. Intervals are lists, which `dvc metrics diff` leaves out: it stays one line per number."""
+def summary(
+    opinions: Opinions, tested: Opinions, whole: dict[str, Measured], same: dict[str, Measured], deployed: str, guidelines: dict[str, Any]
+) -> dict[str, Any]:
+    """Returns metrics/agreement.json; `guidelines` only where any is known. Intervals are lists, which `dvc metrics diff` leaves out: it stays one line per number."""
     return {
         "texts": len(opinions.ids),
         "people": len(opinions.people),
@@ -99,6 +114,7 @@ def summary(opinions: Opinions, tested: Opinions, whole: dict[str, Measured], sa
         "labeler": deployed,
         **{name: value for name, (value, _) in same.items()},
         "ci95": {name: bounds for name, (_, bounds) in {**whole, **same}.items()},
+        **({"guidelines": guidelines} if guidelines else {}),
         "note": NOBODY if not opinions.ids else NOT_TESTED if not tested.ids else FINE,
     }
 

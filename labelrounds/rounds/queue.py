@@ -125,7 +125,10 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None, source: 
 def _write_workbook(path: Path, asked: list[Asked], task: Task | None, source: str) -> None:
     """Writes the form as .xlsx, whose cells are text: only what `restored` would change needs its apostrophe."""
     columns, _ = form_of(asked, task, source)
-    held = [entry if sheet.holds(entry.text) else replace(entry, text=cut_mark(sheet.without_forbidden(shortened(entry.text)), entry.text)) for entry in asked]
+    held = [
+        entry if sheet.holds(entry.text) else replace(entry, text=cut_mark(sheet.without_forbidden(shortened(entry.text)), entry.text))
+        for entry in asked
+    ]
     rows = ([_as_typed(cell) for cell in row] for row in form_of(held, task, source)[1])
     guideline = paths.GUIDELINE.read_text(encoding="utf-8-sig", errors="replace") if paths.GUIDELINE.is_file() else ""
     sheet.write(path, columns, rows, task.labels if task else (), bool(task and task.multi_label), guideline)

@@ -10,7 +10,7 @@ from typing import Any
 
 from labelrounds.core import files
 
-GREY = "FF5F6368"
+GREY, FONT = "FF5F6368", "Calibri"
 WIDTHS = {"text": 90, "label": 22, "labels": 34, "suggestion": 18, "confidence": 12, "annotator": 16, "note": 40}
 ESCAPE = re.compile(r"_x[0-9A-Fa-f]{4}_")  # stands for another character in a workbook
 
@@ -29,11 +29,11 @@ def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]], lab
     sheet = book.active
     assert sheet is not None
     sheet.title = "Texts"
-    top, grey = Alignment(vertical="top"), Font(color=GREY)
+    top, grey = Alignment(vertical="top"), Font(name=FONT, size=11, color=GREY)
     wrapped = Alignment(vertical="top", wrap_text=True)
     for place, name in enumerate(columns, 1):
         cell = _text(sheet, 1, place, name)
-        cell.font, cell.fill = Font(bold=True), PatternFill("solid", fgColor="FFE4E8FB")
+        cell.font, cell.fill = Font(name=FONT, size=11, bold=True), PatternFill("solid", fgColor="FFE4E8FB")
         sheet.column_dimensions[get_column_letter(place)].width = WIDTHS.get(name, 18)
     count = 1
     for count, row in enumerate(rows, 2):
@@ -48,7 +48,7 @@ def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]], lab
     label_column = next(name for name in columns if name in ("label", "labels"))
     if labels:
         _offer(book, sheet, DataValidation, get_column_letter(columns.index(label_column) + 1), count, labels, several)
-    _explain(book, guideline, labels, several, wrapped, Font(bold=True))
+    _explain(book, guideline, labels, several, wrapped, Font(name=FONT, size=11, bold=True))
     with files.atomic(path, "wb", new=True) as file:
         book.save(file)
 

@@ -234,6 +234,22 @@ def test_people_and_model_are_compared_on_the_same_test_texts(tmp_path: Path, mu
     assert made.digests() == again
 
 
+def test_each_version_of_the_guideline_has_an_agreement_of_its_own(tmp_path: Path) -> None:
+    made = labelled(tmp_path)
+    made.made(stage)
+    assert "guidelines" not in measured(made)
+    ids = [row["id"] for row in made.rows("data/split/train.csv")[:6]]
+    for who, answers in (("Ben", ["good", "bad", "good", "good", "bad", "bad"]), ("Cem", ["bad", "good", "good", "good", "bad", "bad"])):
+        rows = [[identity, label, who, "opinion", "old" if n < 3 else "new"] for n, (identity, label) in enumerate(zip(ids, answers, strict=True))]
+        made.table(f"data/rounds/0{2 if who == 'Ben' else 3}.csv", ["id", "label", "annotator", "source", "guideline"], rows)
+    made.made(stage)
+    found = measured(made)["guidelines"]
+    assert {name: (one["texts"], one["people"], one["raw"]) for name, one in found.items()} == {
+        "old": (3, 2, pytest.approx(1 / 3, abs=1e-6)),
+        "new": (3, 2, 1.0),
+    }
+
+
 def test_until_answers_come_everybody_gets_the_same_texts_and_then_others(tmp_path: Path) -> None:
     made = labelled(tmp_path)
     made.command("next", "--again", "5", "one.csv")

@@ -112,18 +112,17 @@ def test_the_audits_form_may_be_a_workbook(here: SmallProject) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(SOFFICE is None, reason="LibreOffice is not installed (Debian: apt-get install libreoffice-calc), so its own saving is not tried")
-@pytest.mark.parametrize("kind", ["xlsx", "csv"])
-def test_a_workbook_that_libreoffice_saved_comes_back_whole(here: SmallProject, kind: str) -> None:
+def test_a_workbook_that_libreoffice_saved_comes_back_whole(here: SmallProject) -> None:
     here.command("draw", "20", "form.xlsx")
     fill(here.folder / "form.xlsx")
     (here.folder / "saved").mkdir()
     profile = f"-env:UserInstallation=file://{here.folder}/profile"
     subprocess.run(
-        [SOFFICE or "", profile, "--headless", "--convert-to", kind, "--outdir", "saved", "form.xlsx"],
+        [SOFFICE or "", profile, "--headless", "--convert-to", "xlsx", "--outdir", "saved", "form.xlsx"],
         cwd=here.folder,
         check=True,
         timeout=120,
         capture_output=True,
     )
-    here.command("import", f"saved/form.{kind}")
+    here.command("import", "saved/form.xlsx")
     assert {row["id"] for row in newest(here)} == {text_id(text) for text in AWKWARD}
