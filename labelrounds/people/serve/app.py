@@ -196,6 +196,7 @@ def make(room: Room, hosts: set[str], cookie: str, title: str) -> Guard:
             seconds=seconds_of(fields, room.desk.seconds_shown(identity, person, tab_of(fields.get("tab", [""])[0]))),
             guideline=fields.get("guideline", [""])[0] if re.fullmatch(r"[0-9a-f]{12}", fields.get("guideline", [""])[0]) else "",
             suggested=room.work.items[identity].suggestion,
+            score=room.work.items[identity].confidence,
         )
         try:
             room.desk.say(event, change="change" in fields)

@@ -87,7 +87,7 @@ def finish(path: Path, settings: params.Params) -> Finished:
         if event.do != LABEL:
             continue
         labels = tuple(task.known(schema.renamed(label, task, changes), event.where) for label in event.labels)
-        how = {"labelled_at": event.at, "seconds": event.seconds, "guideline": event.guideline}
+        how = {"labelled_at": event.at, "seconds": event.seconds, "guideline": event.guideline, "score": event.score}
         annotations.append(
             record.Annotation(event.id, event.text, labels, event.person, event.source or "human", event.note, path.stem, event.where, **how)
         )

@@ -26,7 +26,7 @@ class Event:
     reason : why the text was skipped
     undoes : the `key` of what an undo takes back
     key : the same for the same press of a key, however often a page sends it
-    suggested : what the page suggested, `None` where it suggested nothing
+    suggested, score : what the page suggested and how sure the model was, `None` and empty where it suggested nothing
     at, seconds, guideline : when (UTC), after how many seconds, and by which guideline
     """
 
@@ -44,6 +44,7 @@ class Event:
     source: str = ""
     text: str | None = None
     suggested: tuple[str, ...] | None = None
+    score: str = ""
     where: str = ""
 
 

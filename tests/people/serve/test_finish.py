@@ -31,7 +31,11 @@ def test_the_button_writes_the_round_with_who_when_how_long_and_by_which_guideli
         (first, "good", "Ana", "", "4.2"),
         (second, "bad", "Ben", "sarcasm, I think", "3.0"),
     ]
-    assert {row["guideline"] for row in rows} == {version} and all(row["labelled_at"].endswith("Z") for row in rows)
+    assert (
+        {row["guideline"] for row in rows} == {version}
+        and {row["score"] for row in rows} == {"0.71"}
+        and all(row["labelled_at"].endswith("Z") for row in rows)
+    )
     assert [(row["annotator"], row["reason"], row["note"]) for row in newest(here, "skips")] == [("Ana", "language", "Danish?")]
     assert "2 labels of 2 texts are in data/rounds/02-" in ana.client.get("/").text
     assert ana.now["progress"]["total"] == 4, "the page goes on with what is left"
