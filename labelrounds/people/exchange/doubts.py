@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from labelrounds.core import tables
-from labelrounds.core.errors import first_of
+from labelrounds.core.errors import UserError, first_of
 from labelrounds.people.exchange import columns
+from labelrounds.people.exchange.said import Read
 from labelrounds.people.exchange.source import Source
 from labelrounds.rounds.record import FALSE, TRUE
 
@@ -14,6 +15,7 @@ ANSWERS = {"answer", "status", "state", "verdict", "decision", "action", "respon
 NO = {"reject", "rejected", "ignore", "ignored", "skip", "skipped", "discard", "discarded", "draft", "declined", "not accepted"}
 YES_NO = {"accepted": FALSE, "accept": FALSE, "approved": FALSE, "is_valid": FALSE, "valid": FALSE}
 YES_NO |= dict.fromkeys(("rejected", "skipped", "ignored", "discarded", "was_cancelled", "cancelled", "is_skipped"), TRUE)
+NUMBER = re.compile(r"[+-]?\d*(?:[.,](\d+))?(?:[eE][+-]?\d+)?")
 JOINED = re.compile(r"\s*[,|/#&+]\s*")
 NOTHING = {"none", "null", "n/a", "na", "nil", "undefined", "unlabeled", "unlabelled", "?", "-1"}
 
@@ -35,6 +37,17 @@ def check_answers(source: Source) -> None:
                 )
     if doubtful:
         raise first_of(doubtful, "row")
+
+
+def check_numbers(read: Read) -> None:
+    """Raises a UserError where all labels are numbers and one of them has decimals: those are scores, as a rule."""
+    numbers = [(NUMBER.fullmatch(label.strip()), said.where) for said in read.rows for label in said.labels]
+    parted = [(found[0], where) for found, where in numbers if found and found[1] and set(found[1]) != {"0"}]
+    if parted and all(found for found, _ in numbers):
+        raise UserError(
+            f'{parted[0][1]}: "{parted[0][0]}" looks like a score, and all labels are numbers. Name the label column with --label-column; '
+            "--format table takes them as labels."
+        )
 
 
 def warnings(labels: Iterable[str]) -> list[str]:

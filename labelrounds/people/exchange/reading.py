@@ -27,6 +27,7 @@ def read(path: str | Path, wanted: Wanted, format: str | None = None) -> Read:
     """
     path = Path(path)
     found = source.load(path)
+    automatic = format is None
     if format is None:
         format = next(name for name in formats() if registry.find(registry.FORMATS, name, "format").recognises(found))
         if format in ROWS:
@@ -34,7 +35,13 @@ def read(path: str | Path, wanted: Wanted, format: str | None = None) -> Read:
     module = registry.find(registry.FORMATS, format, "format")
     if not found.records:
         raise UserError(f"{at(path)}: no rows found. Expected one row per text.")
-    read: Read = said.checked(module.read(found, wanted), wanted.task, wanted.multi_label)
+    try:
+        read: Read = module.read(found, wanted)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # other shapes than a tool writes
+        raise UserError(f"{at(path)}: not {module.NAME} as that tool writes it ({error}). Export it again, or name another --format.") from None
+    if automatic and wanted.task is None:
+        doubts.check_numbers(read)
+    read = said.checked(read, wanted.task, wanted.multi_label)
     say(path, read, format == PLAIN)
     return read
 

@@ -39,7 +39,7 @@ class Said:
     def annotation(self) -> record.Annotation:
         """Returns it as an annotation of a round."""
         identity, text = record.identity_of(self.id, self.text, self.where)
-        extras = {name: getattr(self, name) for name in EXTRAS} | {"source": record.source_of(self.source)}
+        extras: dict[str, Any] = {name: getattr(self, name) for name in EXTRAS} | {"source": record.source_of(self.source)}
         return record.Annotation(identity, text, self.labels, round="", where=self.where, **extras)
 
 

@@ -385,6 +385,33 @@ def test_a_label_that_another_column_takes_back_is_none_by_accident(tmp_path: Pa
     assert len(reading.read(path, NOTHING, "table").rows) == 2
 
 
+@pytest.mark.parametrize("labels", [["0.93", "0.11"], ["1", "2.5"], ["1e-3", "0,5"]])
+def test_a_column_of_scores_is_no_column_of_labels(tmp_path: Path, labels: list[str]) -> None:
+    path = written(tmp_path, "a.csv", "text,label\n" + "".join(f'{text},"{label}"\n' for text, label in zip(texts, labels, strict=False)))
+    assert "looks like a score, and all labels are numbers" in error(path)
+    assert said(reading.read(path, NOTHING, "table")) == [(label,) for label in labels]
+
+
+@pytest.mark.parametrize("labels", [["1", "2"], ["1.0", "2.0"], ["1.5", "many"]])
+def test_numbers_may_be_labels(tmp_path: Path, labels: list[str]) -> None:
+    path = written(tmp_path, "a.csv", "text,label\n" + "".join(f"{text},{label}\n" for text, label in zip(texts, labels, strict=False)))
+    assert said(reading.read(path, NOTHING)) == [(label,) for label in labels]
+
+
+@pytest.mark.parametrize(
+    ("format", "row"),
+    [
+        ("argilla", {"fields": {"text": ONE}, "responses": [1]}),
+        ("argilla", {"fields": {"text": ONE}, "responses": {"q": [{"value": "x"}]}, "metadata": [1]}),
+        ("argilla", {"text": ONE, "annotation": "x", "status": "Validated", "metadata": "x"}),
+        ("label-studio", {"data": {"text": ONE}, "annotations": [{"result": "x"}], "drafts": 3}),
+        ("prodigy", {"text": ONE, "accept": [1], "options": [{"id": {"a": 1}}], "answer": "accept"}),
+    ],
+)
+def test_another_shape_than_a_tool_writes_is_an_error(tmp_path: Path, format: str, row: dict[str, Any]) -> None:
+    assert "as that tool writes it" in error(written(tmp_path, "a.json", [row]), format=format)
+
+
 def test_labels_that_look_joined_or_like_nothing_are_warned_of() -> None:
     assert warnings(["late", "bill", "late, bill", "late/bill", "food & drink", "bill"]) == [
         '"late, bill" (1) is taken as one label. If it means "late" and "bill", join them by `;` and add --multi-label.',
