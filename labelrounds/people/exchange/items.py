@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labelrounds.core import params, paths
+from labelrounds.core import params, registry
 from labelrounds.core.errors import UserError, at
-from labelrounds.core.task import Task
+from labelrounds.core.task import NONE, SEPARATOR, Task
 from labelrounds.people.exchange.said import EXTRAS, Said
 from labelrounds.pool import reader
-from labelrounds.rounds import audits, names, queue, record
+from labelrounds.rounds import names, record, sampling, schema
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,21 @@ class Export:
 def of_queue(settings: params.Params) -> Export:
     """Returns the queue without what is labelled already, with the model's suggestions."""
     task = settings.labelled_task()
-    waiting = queue.read()
-    done = {annotation.id for annotation in record.read_all(task)} | set(audits.drawn(task))
-    items = [
-        Item(asked.id, asked.text, task.parse(asked.suggestion, at(paths.QUEUE)) if asked.suggestion else None, asked.confidence)
-        for asked in waiting
-        if asked.id not in done
-    ]
-    if not items:
-        raise UserError(f"all {len(waiting)} texts of the queue are labelled. Run `dvc repro` for the next queue.")
+    changes = schema.read()
+
+    def today(cell: str) -> tuple[str, ...] | None:
+        labels = [] if cell == NONE else cell.split(SEPARATOR) if task.multi_label else [cell]
+        found = {schema.renamed(label.strip(), task, changes) for label in labels}
+        return tuple(label for label in task.labels if label in found) if cell and found <= set(task.labels) else None
+
+    items = [Item(asked.id, asked.text, today(asked.suggestion), asked.confidence) for asked in sampling.draw_queue(task)[0]]
     return Export(items, task, settings.deploy)
 
 
 def of_labels(settings: params.Params) -> Export:
     """Returns every labelled text with the annotations that are in force: those of its newest round, and all second opinions."""
     task = settings.labelled_task()
-    annotations = in_force(record.read_all(task))
+    annotations = [found for found in in_force(record.read_all(task)) if not found.gone]
     if not annotations:
         raise UserError("there are no labels yet, so there is nothing to write. Without --labelled the queue is written.")
     texts = {annotation.id: annotation.text for annotation in annotations if annotation.text is not None}
@@ -91,8 +90,6 @@ def _kind(annotation: record.Annotation) -> tuple[str, str | None]:
 
 def write(path: Path, format: str, export: Export) -> None:
     """Writes an export; what is there already is never overwritten."""
-    from labelrounds.core import registry
-
     module = registry.find(registry.FORMATS, format, "format")
     suffix = path.suffix.lower()
     if suffix not in module.SUFFIXES:
