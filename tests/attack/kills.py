@@ -26,26 +26,26 @@ def strike(project: Project, command: list[str], after: float, draw: random.Rand
     return alive
 
 
-def stages(project: Project, names: list[str], until: float, draw: random.Random, figures: Figures) -> None:
-    """Kills stages in turn until the time is over; the bytes must be those of the run before it all."""
+def stages(project: Project, names: list[str], seconds: float, draw: random.Random, figures: Figures) -> None:
+    """Runs each stage once, then kills them in turn for so long; the bytes must be those of the run before it all."""
     attack = "a stage killed"
     took: dict[str, float] = {}
     for name in names:
-        code, said, seconds = place.ran(project, *place.stage(name))
-        took[name] = seconds
+        code, said, took[name] = place.ran(project, *place.stage(name))
         if code:
             figures.fault(attack, "lost or wrong", f"{name} does not run at all: {said[-300:]}")
             return
     whole = place.digests(project)
     turn = 0
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         name = names[turn % len(names)]
         turn += 1
         if not strike(project, place.stage(name), draw.uniform(0.1, 1.0) * took[name], draw):
             continue
-        code, said, seconds = place.ran(project, *place.stage(name))
+        code, said, again = place.ran(project, *place.stage(name))
         # A stage trains as long as it trains: it hangs if it takes much longer than undisturbed.
-        figures.ended(attack, code, said, max(0.0, seconds - 10 * took[name] - 30), name)
+        figures.ended(attack, code, said, max(0.0, again - 10 * took[name] - 30), name)
         after = place.digests(project)
         if code or after != whole:
             changed = sorted(path for path in whole.keys() | after.keys() if whole.get(path) != after.get(path))
@@ -55,7 +55,7 @@ def stages(project: Project, names: list[str], until: float, draw: random.Random
             figures.fault(attack, "lost or wrong", f"{name} left {left[:3]}")
 
 
-def commands(project: Project, answers: dict[str, str], until: float, draw: random.Random, figures: Figures) -> None:
+def commands(project: Project, answers: dict[str, str], seconds: float, draw: random.Random, figures: Figures) -> None:
     """Kills import, draw, audit and next, and types them again: each label is there once, and no draw is lost."""
     attack = "a command killed"
     project.params(predict__precision=0.5, predict__risk=0.5)
@@ -64,6 +64,7 @@ def commands(project: Project, answers: dict[str, str], until: float, draw: rand
     given: dict[str, str] = {}
     took = 1.0
     turn = 0
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         kind = ["import", "draw", "audit", "next"][turn % 4]
         turn += 1
@@ -81,8 +82,8 @@ def commands(project: Project, answers: dict[str, str], until: float, draw: rand
             took = max(0.3, time.monotonic() - began)
         drawn = list((project.folder / "data/audits/drawn").glob("*.csv"))
         if not (project.folder / form).exists() or kind in ("import", "audit"):
-            code, said, seconds = place.ran(project, "labelrounds", *words)
-            figures.ended(attack, code, said, seconds, " ".join(words))
+            code, said, again = place.ran(project, "labelrounds", *words)
+            figures.ended(attack, code, said, again, " ".join(words))
             finished = (project.folder / form).exists() and ("is there already" in said or "nothing to audit" in said)
             if code and not finished:
                 figures.fault(attack, "lost or wrong", f"{words}: {said[-300:]}")
@@ -111,13 +112,12 @@ def check_labels(project: Project, given: dict[str, str], attack: str, figures: 
         figures.fault(attack, "lost or wrong", f"{len(lost)} labels lost, {more} doubled")
 
 
-def all_of_it(folder: Path, whole: bool, several: bool, until: float, draw: random.Random, figures: Figures) -> None:
+def all_of_it(folder: Path, whole: bool, several: bool, seconds: float, draw: random.Random, figures: Figures) -> None:
     """Kills stages for two thirds of the time, commands for the rest."""
     project, answers = place.made(folder, whole, several)
-    now = time.monotonic()
-    names = place.LONG if whole else [*place.BRIEF]
+    names = place.LONG if whole else place.BRIEF
     if not whole:
         place.ran(project, *place.stage("base"))
-    stages(project, names, now + (until - now) * (1 if several else 0.65), draw, figures)
-    if not several:
-        commands(project, answers, until, draw, figures)
+    stages(project, names, seconds if several or whole else 0.65 * seconds, draw, figures)
+    if not several and not whole:
+        commands(project, answers, 0.35 * seconds, draw, figures)

@@ -37,7 +37,7 @@ def test_damaged_files_are_one_sentence_each_and_change_nothing(tmp_path: Path) 
 def test_killed_stages_and_stages_beside_themselves_leave_the_bytes_of_one_run(attacked: tuple[Project, dict[str, str]]) -> None:
     project, _ = attacked
     figures = Figures()
-    kills.stages(project, ["split"], time.monotonic() + 8, random.Random(7), figures)
+    kills.stages(project, ["split"], 8, random.Random(7), figures)
     together.splits(project, 3, figures)
     assert figures.clean and figures.tried["the same stage at once"] == 3, figures.found
 
