@@ -31,7 +31,7 @@ def commits(*paths: str) -> list[Commit]:
     """Returns the commits that changed any of `paths`, newest first; none in a repository without commits."""
     if _git("rev-parse", "--verify", "--quiet", "HEAD") is None:
         return []
-    listed = _git("log", "--format=%H %h", "--", *paths) or ""
+    listed = _git("log", "--topo-order", "--format=%H %h", "--", *paths) or ""
     return [Commit(*line.split()) for line in listed.splitlines()]
 
 

@@ -16,6 +16,7 @@ from labelrounds.people.compare import Side, compare, read_side, span
 from labelrounds.rounds import names
 
 SPLIT = "metrics/split.json"
+Measured = tuple[Commit | None, tuple[str, ...], int, Side]  # the commit, its rounds, the number of training texts, what was said
 
 
 @dataclass(frozen=True)
@@ -51,26 +52,35 @@ def read(labeler: str, seed: int) -> tuple[list[Entry], list[str]]:
     series = [one for one in found if one[3].gold.keys() & newest and one[3].task.type == kind]
     others = len(found) - len(series)
     notes = [f"{others} older sets of rounds were measured on other test texts and are left out."] if others else []
+    notes += [lacks] if (lacks := revisions.what_a_shallow_clone_lacks()) else []
     entries: list[Entry] = []
-    previous: Side | None = None
-    for commit, rounds, train, side in series:
+    for place, (commit, rounds, train, side) in enumerate(series):
+        previous = grown_from(rounds, series[:place])
         gold, predicted = (indicator(said.values(), side.task) for said in (side.gold, side.predicted))
         bounds = bootstrap.intervals(gold, predicted, predicted, side.task, seed)["f1_macro"]
         since = compare(previous, side, seed) if previous else None
         change, said = (since.macro, since.notes) if since else (None, [])
         entries.append(Entry(commit, rounds, train, len(gold), round(scores.macro_f1(gold, predicted), scores.DIGITS), bounds, change, said))
-        previous = side
     notes += [f"Round {entry.rounds[-1]}: {note}" for entry in entries for note in entry.notes]
     return entries, notes
 
 
-def _measured(labeler: str) -> list[tuple[Commit | None, tuple[str, ...], int, Side]]:
+def grown_from(rounds: tuple[str, ...], earlier: list[Measured]) -> Side | None:
+    """Returns what was measured before the newest of `rounds` came: on two branches that is not the entry before.
+
+    The last entry of which all rounds are among these; without one, the last entry.
+    """
+    grown = [side for _, before, _, side in earlier if set(before) <= set(rounds)]
+    return grown[-1] if grown else earlier[-1][3] if earlier else None
+
+
+def _measured(labeler: str) -> list[Measured]:
     """Returns (commit, rounds, training texts, predictions) of every set of rounds, from its last commit; oldest first."""
     watched = (SPLIT, f"metrics/{labeler}/test.csv")
     past: list[Commit | None] = list(revisions.commits(*watched))
     if not past or [revisions.read(None, path) for path in watched] != [revisions.read(past[0], path) for path in watched]:
         past.insert(0, None)
-    found: dict[tuple[str, ...], tuple[Commit | None, tuple[str, ...], int, Side]] = {}
+    found: dict[tuple[str, ...], Measured] = {}
     for commit in past:
         content = revisions.read(commit, SPLIT)
         try:

@@ -1,11 +1,12 @@
 """From a filled-in file to the next round: checked as a whole, then written as a whole."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from labelrounds.core import params, paths
+from labelrounds.core import params, paths, revisions
 from labelrounds.core.errors import UserError, at, first_of
 from labelrounds.core.task import Task
 from labelrounds.people import snapshot
@@ -91,7 +92,14 @@ def bring(annotations: list[record.Annotation], folder: Path, settings: params.P
     learns = folder == paths.ROUNDS and vote.deciding(new) and vote.deciding(earlier)
     history, stale = keep_history(settings) if learns else (None, "")
     path = write_round(new, texts, task, folder)
+    tell_git(path, *([history] if history else []))
     return Imported(folder, path, len(new), len({a.id for a in new}), known, overruled, unfilled, history, stale)
+
+
+def tell_git(*paths: Path) -> None:
+    """Adds new files to git's index: `dvc exp run --temp` leaves out what git does not know, without a word. Elsewhere nothing happens."""
+    with contextlib.suppress(UserError):
+        revisions.git("add", "--", *map(str, paths))
 
 
 def keep_history(settings: params.Params) -> tuple[Path | None, str]:

@@ -88,6 +88,33 @@ def test_what_else_changed_is_said_of_the_round(here: SmallProject) -> None:
     assert [entry["test"] for entry in entries(here)] == [60, 60, 60, 50]
 
 
+def test_a_round_on_a_branch_is_compared_with_what_it_grew_from(here: SmallProject) -> None:
+    here.run("git", "checkout", "-q", "-b", "ben")
+    split(here, "01", "02", "03", "04-ben")
+    measured(here, "baseline", wrong_on(2))
+    here.commit("ben")
+    here.run("git", "checkout", "-q", "main")
+    split(here, "01", "02", "03", "04-ana")
+    measured(here, "baseline", wrong_on(27))
+    here.commit("ana")
+    here.run("git", "merge", "-q", "-s", "ours", "--no-commit", "ben")
+    split(here, "01", "02", "03", "04-ana", "04-ben")
+    measured(here, "baseline", wrong_on(0))
+    here.commit("merge")
+    found = {"+".join(entry["rounds"][3:]): entry for entry in entries(here)}
+    assert found["04-ana"]["change"]["difference"] == pytest.approx(-0.4) and found["04-ben"]["change"]["difference"] > 0, "each with round 03"
+    assert list(found)[-1] == "04-ana+04-ben"
+
+
+def test_a_shallow_clone_says_that_it_lacks_the_past(here: SmallProject, tmp_path: Path) -> None:
+    assert "shallow" not in here.command("history")
+    here.run("git", "clone", "-q", "--depth", "1", f"file://{here.folder}", str(tmp_path / "shallow"))
+    shallow = SmallProject(tmp_path / "shallow")
+    shown = shallow.command("history")
+    assert "This clone is shallow: older commits are not here. `git fetch --unshallow` brings them." in shown
+    assert 'git knows no revision "HEAD~1".' in shallow.wrong("compare", "HEAD~1") and "This clone is shallow" in shallow.wrong("compare", "HEAD~1")
+
+
 def test_a_labeler_that_came_later_begins_later(here: SmallProject) -> None:
     measured(here, "vanilla", wrong_on(10))
     here.commit("vanilla")

@@ -145,3 +145,16 @@ def test_git_diff_shows_the_text_beside_each_label(team: Project) -> None:
     team.write("params.yaml", "no: parameters\n")
     assert f"+{text_id(text)},{label},ana" in team.run("git", "diff", "HEAD~1", "--", "data/rounds").stdout, "as it is, where texts cannot be had"
     team.run("labelrounds", "setup-git", "--undo", code=None)
+
+
+@pytest.mark.slow
+def test_a_round_that_nobody_has_committed_is_part_of_an_experiment_and_a_forgotten_one_stops_it(team: Project) -> None:
+    text, said = TEXTS[80]
+    form = team.write("../form.csv", f"text,label\n{text},{said}\n")
+    team.run("labelrounds", "import", str(form))
+    team.write("data/rounds/04.csv", f"id,label\n{text_id(TEXTS[81][0])},{said}\n")
+    wrong = team.run("dvc", "exp", "run", "--temp", code=None)
+    assert wrong.returncode and "data/rounds/04.csv is not part of this experiment" in wrong.stdout + wrong.stderr
+    (team.folder / "data/rounds/04.csv").unlink()
+    done = team.run("dvc", "exp", "run", "--temp")
+    assert "split: 68 labels" in done.stdout + done.stderr
