@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install repro test fast lint docs verify fresh picture attack
+.PHONY: help install repro test fast lint docs verify fresh picture attack year
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -55,6 +55,9 @@ picture: $(INSTALLED) ## draw the pictures of docs/images in Chromium: the top o
 
 attack: $(INSTALLED) ## kill, fuzz, crowd and starve a project for a while, and print what came out: make attack ARGS="--minutes 10"
 	python -m tests.attack $(ARGS)
+
+year: $(INSTALLED) ## play a year of a team with a tiny model, and look whether a label is lost: about an hour
+	python -m tests.year $(ARGS)
 
 verify: $(INSTALLED) ## run the pipeline in two fresh clones and compare every byte of the results
 	python tests/verify.py $(ARGS)
