@@ -99,6 +99,7 @@ class Team:
         second = {"ana": "ben", "ben": "ana"}[who]
         rows += [{**row, "label": self.says(row["text"].lstrip("'")), "annotator": second} for row in rows if self.draw.random() < both]
         self.table(form, list(rows[0]), (row.values() for row in rows))
+        self.last = rows
         self.project.run("labelrounds", "import", str(form))
         self.repro(*EACH_ROUND)
         self.project.commit(f"a round of {who}")
@@ -124,20 +125,21 @@ class Team:
         self.count("schema changes")
 
     def change_model(self) -> None:
-        """Another base model, from here on under a new seed."""
-        tiny.model(self.folder / "base", headless=True, seed=1)
-        self.project.params(seed=8)
+        """Another base model, and from here on another seed."""
+        tiny.model(self.folder / "other base", headless=True, seed=1)
+        self.project.params(model__base=str(self.folder / "other base"), seed=8)
         self.repro(*EACH_ROUND)
         self.project.commit("another model")
         self.count("model changes")
 
-    def retire(self, side: str) -> None:
-        """A person asks for the deletion of a text of this side."""
+    def retire(self, side: str = "") -> None:
+        """A person asks for the deletion of a text of this side; without one, of a text that has just been labelled on a branch."""
         if not self.can("retire"):
             return
-        rows = list(csv.DictReader((self.project.folder / f"data/split/{side}.csv").read_text(encoding="utf-8").splitlines()))
-        identity = self.draw.choice(rows)["id"]
-        self.project.run("labelrounds", "retire", identity)
+        if side:
+            rows = list(csv.DictReader((self.project.folder / f"data/split/{side}.csv").read_text(encoding="utf-8").splitlines()))
+        identity = self.draw.choice(rows if side else self.last)["id"].lstrip("'")
+        self.project.run("labelrounds", "retire", "--yes", identity)
         self.repro(*EACH_ROUND)
         self.retired.add(identity)
         self.project.commit("a text withdrawn")
@@ -174,14 +176,13 @@ def play(team: Team, rounds: int) -> None:
         2: lambda: team.merge(on_branch=[team.grow]),
         4: team.grow,
         6: lambda: team.merge(on_main=[lambda: team.schema("rename", "billing", "invoices")]),
-        8: lambda: team.retire("train"),
         9: team.grow,
         11: lambda: team.merge(on_main=[team.grow], on_branch=[team.grow]),
         13: lambda: team.schema("add", "other"),
         14: team.grow,
         16: lambda: team.retire("test"),
         17: team.grow,
-        19: lambda: team.merge(),
+        19: lambda: team.merge(on_main=[team.retire]),
         21: lambda: team.schema("merge", "delivery", "praise", "--into", "rest"),
         22: team.grow,
         23: team.change_model,

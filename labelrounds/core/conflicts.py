@@ -38,7 +38,8 @@ def find(content: bytes, quoted: bool = False) -> tuple[int, str, str] | None:
     for found in MARKS.finditer(content):
         before = content[: found.start()]
         if not (quoted and before.count(b'"') % 2):
-            return before.count(b"\n") + 1, *(side.decode("utf-8", "replace").strip() for side in found.groups())
+            ours, theirs = (side.decode("utf-8", "replace").strip() for side in found.groups())
+            return before.count(b"\n") + 1, ours, theirs
     return None
 
 

@@ -14,6 +14,8 @@ import click
 from labelrounds.core import conflicts, files, params, revisions
 from labelrounds.core.errors import UserError
 from labelrounds.core.params import source
+from labelrounds.people import retire
+from labelrounds.pool import retired
 from labelrounds.rounds import names
 
 ANCESTOR, OURS, THEIRS = 1, 2, 3
@@ -33,6 +35,7 @@ def merge(branch: str | None, run: bool) -> None:
         )
     params.load()  # a file with marks may have been added all the same
     bring_data()
+    withdraw()
     if not run:
         click.echo("Next: dvc repro; then `git add -A` and `git commit`.")
         return
@@ -41,6 +44,14 @@ def merge(branch: str | None, run: bool) -> None:
     made = [path.as_posix() for path in conflicts.files() if conflicts.is_made(path)]
     revisions.git("add", "--", *made)
     click.echo(f"{'Next' if under_way() or branch is None else 'Merged'}: look at `git status` and `dvc metrics diff`, then `git commit`.")
+
+
+def withdraw() -> None:
+    """Takes out again what one branch withdrew for good and the other one labelled or kept."""
+    settings = params.load()
+    if retired.read() & retire.known_ids(settings):
+        retire.retire((), False, True, settings)
+        revisions.git("add", "-u", "--", "data")
 
 
 def under_way() -> bool:
