@@ -10,7 +10,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import click
 import pandas
+import yaml
 
 
 def read_rounds(folder: Path) -> pandas.DataFrame:
@@ -90,10 +92,11 @@ def check_history(folder: Path, retired: set[str]) -> list[str]:
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=False).stdout
 
+    measured = f"metrics/{yaml.safe_load((folder / 'params.yaml').read_text(encoding='utf-8'))['deploy']}/test.csv"
     wrong, before = [], None
     tests = {}
-    for commit in reversed(git("log", "--topo-order", "--format=%h", "--", "metrics/baseline/test.csv").split()):
-        content = git("show", f"{commit}:metrics/baseline/test.csv")
+    for commit in reversed(git("log", "--topo-order", "--format=%h", "--", measured).split()):
+        content = git("show", f"{commit}:{measured}")
         tests[commit] = set(pandas.read_csv(io.StringIO(content), dtype=str)["id"]) if content else set()
     newest = next(reversed(tests.values()), set())
     for commit, now in tests.items():
@@ -105,7 +108,15 @@ def check_history(folder: Path, retired: set[str]) -> list[str]:
     return wrong
 
 
-if __name__ == "__main__":
-    problems = check(Path(sys.argv[1]), set(sys.argv[2:]))
-    print("\n".join(problems) or "every label reconciles")
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("retired", nargs=-1)
+def main(folder: Path, retired: tuple[str, ...]) -> None:
+    """Check the project in FOLDER; RETIRED are the ids of texts that must be nowhere any more."""
+    problems = check(folder, set(retired))
+    click.echo("\n".join(problems) or "every label reconciles")
     sys.exit(bool(problems))
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ from pathlib import Path
 from labelrounds.core import paths
 from labelrounds.core.errors import UserError, at
 
-MARKS = re.compile(rb"^<{7} ?([^\r\n]*)\r?\n(?:.*?^)??={7}\r?\n.*?^>{7} ?([^\r\n]*)", re.MULTILINE | re.DOTALL)
+MARKS = re.compile(rb"^<{7}(?: ([^\r\n]*))?\r?\n(?:.*?^)??={7}\r?\n.*?^>{7}(?: ([^\r\n]*))?\r?$", re.MULTILINE | re.DOTALL)
 MADE = ("dvc.lock", "studies/*/dvc.lock", "metrics/*.json", "metrics/*.csv", "metrics/*/*.csv", f"{paths.SNAPSHOTS}/*.json")
 TYPED = ("params.yaml", "dvc.yaml", "data/*.dvc", "data/*.jsonl")
 LABELS = (f"{paths.ROUNDS}/*.csv", f"{paths.AUDITS}/*.csv", f"{paths.DRAWN}/*.csv")
@@ -38,7 +38,7 @@ def find(content: bytes, quoted: bool = False) -> tuple[int, str, str] | None:
     for found in MARKS.finditer(content):
         before = content[: found.start()]
         if not (quoted and before.count(b'"') % 2):
-            ours, theirs = (side.decode("utf-8", "replace").strip() for side in found.groups())
+            ours, theirs = ((side or b"").decode("utf-8", "replace").strip() for side in found.groups())
             return before.count(b"\n") + 1, ours, theirs
     return None
 
