@@ -4,6 +4,7 @@ dvc.lock and the metrics are never merged line by line (.gitattributes): a file 
 is taken, then `dvc repro` runs what is stale. Rounds of two branches have two names, so git keeps both.
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -93,9 +94,10 @@ def settle(path: str, sides: dict[int, str]) -> bool:
         write(other, sides[THEIRS])
         revisions.git("add", "--", other.as_posix())
         click.echo(f"{path}: both branches have a round of this name. Ours keeps it, theirs is {other}.")
-    elif path.endswith(".dvc") and sides.keys() == {ANCESTOR, OURS, THEIRS}:
-        merged = merged_folder(sides)
+    elif path.endswith(".dvc") and sides.keys() >= {OURS, THEIRS}:
+        merged = merged_folder(sides) if ANCESTOR in sides else joined_folder(path, sides)
         if merged is None:
+            click.echo(f"{path}: DVC cannot join the two folders. Bring the data of one side, add the other's files, then `dvc add` it.")
             return False
         with files.atomic(path, "wb") as file:
             file.write(merged)
@@ -132,6 +134,27 @@ def merged_folder(sides: dict[int, str]) -> bytes | None:
         words = [word for flag, side in (("--ancestor", ANCESTOR), ("--our", OURS), ("--their", THEIRS)) for word in (flag, str(places[side]))]
         done = subprocess.run([sys.executable, "-m", "dvc", "git-hook", "merge-driver", *words], capture_output=True, check=False)
         return places[OURS].read_bytes() if done.returncode == 0 else None
+
+
+def joined_folder(path: str, sides: dict[int, str]) -> bytes | None:
+    """Returns the .dvc file of a folder that both sides made, with the files of both; None where two of one name differ."""
+    here = Path(path).with_suffix("")
+    write(path, sides[OURS])
+    with tempfile.TemporaryDirectory() as folder:
+        theirs = Path(folder) / here.name
+        place = revisions.git("rev-parse", "MERGE_HEAD").stdout.decode().strip()
+        for words in (["checkout", "-q", path], ["get", "-q", ".", here.as_posix(), "--rev", place, "-o", str(theirs)]):
+            if subprocess.run([sys.executable, "-m", "dvc", *words], capture_output=True, check=False).returncode:
+                return None
+        both = {file.relative_to(theirs): file for file in theirs.rglob("*") if file.is_file()}
+        if any((here / name).is_file() and files.sha256(here / name) != files.sha256(file) for name, file in both.items()):
+            return None
+        for name, file in both.items():
+            if not (here / name).exists():
+                (here / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, here / name)
+    done = subprocess.run([sys.executable, "-m", "dvc", "add", "-q", here.as_posix()], capture_output=True, check=False)
+    return Path(path).read_bytes() if done.returncode == 0 else None
 
 
 def bring_data() -> None:

@@ -1,5 +1,6 @@
 """Two people label on two branches: the merge keeps every label, says what only a person can decide, and runs what is stale."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -116,6 +117,23 @@ def test_what_two_people_changed_in_one_round_is_left_to_them_and_every_command_
     team.run("git", "add", "data/rounds/01.csv")
     assert "Running stage 'split'" in team.run("labelrounds", "merge").stdout
     team.run("git", "commit", "-q", "-m", "merge")
+
+
+@pytest.mark.slow
+def test_texts_that_both_branches_added_to_the_pool_are_all_there(team: Project) -> None:
+    new = tiny.texts(30, seed=5)
+    for branch, rows in (("ben", new[:15]), ("main", new[15:])):
+        team.run("git", "checkout", "-q", branch)
+        team.run("dvc", "checkout", "-q")
+        path = team.write(f"../{branch}.csv", "text\n" + "".join(f"{text}\n" for text, _ in rows))
+        team.run("labelrounds", "pool", "add", str(path))
+        team.commit("more texts")
+    said = team.run("labelrounds", "merge", "ben").stdout
+    assert "data/pool.dvc: the files that either branch added are all in it." in said
+    assert sorted(path.name for path in (team.folder / "data/pool").iterdir()) == ["000-pool.csv", "001-ben.csv", "001-main.csv"]
+    assert json.loads(team.read("metrics/split.json"))["pool"] == 90 + 30
+    team.run("git", "commit", "-q", "-m", "merge")
+    assert team.run("git", "status", "--porcelain").stdout == ""
 
 
 @pytest.mark.slow
