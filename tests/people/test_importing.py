@@ -1,5 +1,7 @@
 """What people typed becomes one round: checked as a whole, written as a whole, and never twice."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,17 @@ def test_importing_a_file_twice_writes_nothing_new(here: SmallProject) -> None:
     shown = here.command("import", "a.csv")
     assert shown == "2 labels are in data/rounds already and were not written again.\nNothing new to write.\n"
     assert here.digests() == before
+
+
+@pytest.mark.slow
+def test_a_file_imported_four_times_at_once_makes_one_round(here: SmallProject) -> None:
+    form(here, "a.csv", {POOL[0]: "good", POOL[1]: "bad"}, annotator="Ann")
+    command = [sys.executable, "-m", "labelrounds.people.cli", "import", "a.csv"]
+    running = [subprocess.Popen(command, cwd=here.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(4)]
+    said = [one.communicate()[0] for one in running]
+    assert sorted(one.returncode for one in running) == [0, 0, 0, 0], said
+    assert sum("2 labels of 2 texts are in data/rounds/01-" in one for one in said) == 1 and sum("Nothing new to write." in one for one in said) == 3
+    assert len(label_rows(here)) == 2 and len(list(here.folder.glob("data/rounds/*"))) == 1
 
 
 def test_a_label_that_a_later_round_changed_is_not_changed_back_by_an_old_file(here: SmallProject) -> None:
