@@ -161,7 +161,7 @@ def put(found: Coming, target: Path, settings: params.Params) -> None:
 
 def next_name(there: Sequence[Path], path: Path, column: str, settings: params.Params) -> str:
     """Returns the name for a new file: a number, and its own name; it sorts after those that are there."""
-    numbers = [int(match[0]) for file in there if (match := re.match(r"\d+", file.name))]
+    numbers = [int(match[1]) for file in there if (match := re.match(r"z*(\d+)", file.name))]
     suffixes = "".join(path.suffixes[-2:]) if path.suffix.lower() == ".gz" else path.suffix
     stem = re.sub(r"[^\w.-]+", "-", path.name.removesuffix(suffixes)).strip("-.") or "texts"
     suffix = suffixes.lower() if column == settings.data.text_column else ".csv"

@@ -1,11 +1,12 @@
 """Texts come to the pool: nothing that is there changes, and what came is counted and said."""
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
 
-from labelrounds.core import files, tables
+from labelrounds.core import files, params, tables
 from labelrounds.people import pools, tracking
 from labelrounds.pool.identity import text_id
 from tests.small import LABELS, SmallProject, project, sentences
@@ -115,6 +116,15 @@ def test_new_files_sort_behind_whatever_is_there(here: SmallProject) -> None:
     here.table("001-may.csv", ["text"], ([text] for text in TEXTS[40:45]))
     here.command("pool", "add", "001-may.csv")
     assert sorted(path.name for path in (here.folder / "data/texts").iterdir()) == ["part-b.csv", "z001-may.csv"]
+
+
+def test_a_year_of_additions_to_a_folder_of_any_names_keeps_their_order(here: SmallProject) -> None:
+    with contextlib.chdir(here.folder):
+        settings = params.load()
+    there = [Path("part-000.csv")]
+    for month in range(12, 0, -1):
+        there.append(Path(pools.next_name(there, Path(f"month-{month}.csv"), "text", settings)))
+    assert sorted(there) == there and there[-1].name == "z012-month-1.csv"
 
 
 @pytest.mark.parametrize(
