@@ -187,6 +187,11 @@ def settle() -> str:
     return "A command was killed before it had replaced any file. What it left has been removed."
 
 
+def waits() -> bool:
+    """Says whether a killed change left anything to settle."""
+    return JOURNAL.is_file() or bool(files.left_over(JOURNAL.parent))
+
+
 def check_whole() -> None:
     """Raises a UserError if a killed change waits to be finished: until then files of two states stand beside each other."""
     if JOURNAL.is_file() and read().state == TURNED:

@@ -34,9 +34,10 @@ def main() -> None:
     labelrounds next round-02.csv          the queue, to fill in; then import again
     labelrounds audit 100 audit.csv        is what the model labels alone as right as promised?
     """
-    if journal.JOURNAL.is_file():
+    if journal.waits():
         with lock.project("data", "params.yaml"):
-            click.echo(journal.settle(), err=True)
+            if said := journal.settle():
+                click.echo(said, err=True)
     if not Path("params.yaml").is_file() and not {"-h", "--help"} & set(sys.argv):
         raise UserError(f"{os.getcwd()} is not a labelrounds project: there is no params.yaml. Go to the top of your clone.")
 

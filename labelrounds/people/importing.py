@@ -181,8 +181,13 @@ def write_round(annotations: list[record.Annotation], texts: dict[str, str], tas
 
     shared : as for `record.add`
     """
+    return record.add(*cells_of(annotations, texts, task), folder, shared)
+
+
+def cells_of(annotations: list[record.Annotation], texts: dict[str, str], task: Task) -> tuple[list[str], list[list[str]]]:
+    """Returns (the columns of a round, its rows). texts : {id: text} of those that must stand in the round, since the pool lacks them"""
     columns = ["id", *(["text"] if texts else []), task.column, "annotator"]
     columns += ["source"] if any(a.source != "human" for a in annotations) else []
     columns += [name for name in ("note", *record.HOW) if any(getattr(a, name) for a in annotations)]
     rows = [asdict(a) | {"text": texts.get(a.id, ""), task.column: task.spell(a.labels)} for a in annotations]
-    return record.add(columns, ([row[name] for name in columns] for row in rows), folder, shared)
+    return columns, [[row[name] for name in columns] for row in rows]

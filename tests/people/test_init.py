@@ -1,5 +1,9 @@
 """`labelrounds init`: a clone becomes the user's project in one step, and nothing of the user's is lost on the way."""
 
+import re
+import shutil
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -186,3 +190,156 @@ def test_a_wrong_file_is_one_clear_error_and_nothing_is_touched(fresh: Project, 
     said = given(fresh, pool, labelled, code=1)
     assert expected in said
     assert fresh.run("git", "status", "--porcelain").stdout == ""
+
+
+# Whole or not at all
+
+
+def state_of(project: Project) -> dict[str, bytes | str]:
+    """Returns {path: content} of everything in the clone but git's and DVC's own folders and the lock of the project."""
+    apart = (".git", ".dvc/cache", ".dvc/tmp", "scratch")
+    found = {}
+    for path in sorted(project.folder.rglob("*")):
+        name = path.relative_to(project.folder).as_posix()
+        if not name.startswith(apart) and not path.is_dir():
+            found[name] = str(path.readlink()) if path.is_symlink() else path.read_bytes()
+    return found
+
+
+ODD = {
+    "a minus alone": ("text,label\na b,+\nc d,-\n", '"-" cannot be a label'),
+    "a semicolon in the name of a 0/1 column": ("text,x;y,z\na b,1,0\nc d,0,1\ne f,1,1\n", '"x;y"'),
+    "one person with two labels": ("text,label,annotator\na b,x,ana\na b,y,ana\nc d,y,ben\n", "One person has one opinion per round"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_labels_that_cannot_be_are_refused_before_anything_goes(fresh: Project, case: str) -> None:
+    before = state_of(fresh)
+    content, expected = ODD[case]
+    assert expected in given(fresh, POOL, content, code=1)
+    assert state_of(fresh) == before
+
+
+def test_odd_labels_that_can_be_are_kept_to_the_letter_in_a_block_list_with_comments(fresh: Project) -> None:
+    lists = re.sub(
+        r"  labels: .*\n", "  labels:\n  - negative  # one\n  # a comment inside\n  - neutral\n\n  - positive\n", fresh.read("params.yaml")
+    )
+    lists = re.sub(r"  holdout_rounds: .*\n", '  holdout_rounds:\n    - "01"\n    # and another\n    - "02"\n  # end\n', lists)
+    fresh.write("params.yaml", lists)
+    fresh.write("data/rounds/02.csv", "id,label,annotator\n0123456789abcdef,positive,crowd\n")
+    odd = [
+        "+",
+        "0",
+        "~",
+        "yes",
+        "null",
+        "a: b",
+        "# c",
+        "[d]",
+        "{e}",
+        "*f",
+        "&g",
+        "!h",
+        "'i'",
+        '"j"',
+        "k\\n",
+        "%l",
+        "@m",
+        "- n",
+        "1e3",
+        "2001-01-01",
+        "é",
+        "🙂",
+    ]
+    rows = "".join(f'text number {chr(97 + number) * 3},"{label.replace(chr(34), chr(34) * 2)}"\n' for number, label in enumerate(odd))
+    given(fresh, POOL, "text,label\n" + rows)
+    assert set(params(fresh)["task"]["labels"]) == set(odd) and params(fresh)["split"]["holdout_rounds"] == ["01"]
+    assert "  # end\n" in fresh.read("params.yaml")
+    assert f"{len(odd)} labels of {len(odd)} texts" in fresh.run("labelrounds", "status").stdout
+
+
+KILLED = """
+import os, signal, sys
+left = int(sys.argv.pop(1))
+def counted(real):
+    def call(source, target, *arguments, **options):
+        global left
+        if ".labelrounds-" in f"{source}{target}":
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return real(source, target, *arguments, **options)
+    return call
+os.rename, os.replace = counted(os.rename), counted(os.replace)
+from labelrounds.people import cli
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("step", [0, 3, 9, 20])
+def test_a_killed_init_is_undone_or_finished_by_the_next_command(fresh: Project, step: int) -> None:
+    """By itself a kill leaves the old project, or one that the next command finishes; never one between the two."""
+    before = state_of(fresh)
+    (fresh.folder.parent / "pool.csv").write_text(POOL, encoding="utf-8")
+    (fresh.folder.parent / "labelled.csv").write_text(LABELLED, encoding="utf-8")
+    words = ["init", "--pool", "../pool.csv", "--labelled", "../labelled.csv"]
+    killed = fresh.run("python", "-c", KILLED, str(step), *words, code=None)
+    assert killed.returncode == -signal.SIGKILL
+    said = fresh.run("labelrounds", "schema").stderr
+    after = state_of(fresh)
+    if "has been finished now" in said:
+        assert (
+            after["data/pool.csv"] == POOL.encode() and "data/rounds/01.csv" in after and params(fresh)["task"]["labels"] == ["complaint", "praise"]
+        )
+    else:
+        assert after == before
+    assert not [path for path in fresh.folder.rglob("*") if "labelrounds-" in path.name and ".dvc" not in path.parts]
+    fresh.run("labelrounds", *words, "--yes")
+    assert params(fresh)["task"]["labels"] == ["complaint", "praise"] and fresh.read("data/pool.csv") == POOL
+    assert "data/pool.csv" in fresh.run("dvc", "list", ".", "data", "--dvc-only").stdout or (fresh.folder / "data/pool.csv.dvc").is_file()
+
+
+def test_what_dvc_refuses_leaves_the_clone_as_it_was(fresh: Project) -> None:
+    fresh.write(".dvc/config", "[core\nbroken")
+    before = state_of(fresh)
+    assert "DVC cannot track ../pool.csv: " in given(fresh, code=1).replace(str(fresh.folder.parent), "..")
+    assert state_of(fresh) == before
+
+
+def test_a_disk_that_is_full_leaves_the_clone_as_it_was(tmp_path: Path) -> None:
+    """On a disk of its own, which another program fills while the pool is copied: the check beforehand cannot know."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk here")
+    try:
+        project = clone(disk / "project")
+        before = state_of(project)
+        (tmp_path / "pool.csv").write_text("text\n" + "".join(f"this is the text with the number {number:07d}\n" for number in range(400_000)))
+        said = project.run("labelrounds", "init", "--pool", "../../pool.csv", code=1).stderr
+        assert "the disk is too small: the pool and DVC's copy of it need" in said and state_of(project) == before
+        (tmp_path / "pool.csv").write_text(POOL)
+        free = shutil.disk_usage(disk).free
+        (disk / "ballast").write_bytes(b"0" * (free - 10_004_096 - 4096))  # what is left is just enough for the check
+        filling = KILLED.replace("os.kill(os.getpid(), signal.SIGKILL)", "open('../ballast2', 'wb').write(b'0' * 10_100_000)")
+        full = project.run("python", "-c", filling, "0", "init", "--pool", "../../pool.csv", code=1).stderr
+        assert "no space left" in full.lower() and "Traceback" not in full
+        (disk / "ballast2").unlink()
+        assert state_of(project) == before
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_without_git_it_works_and_says_what_does_not(fresh: Project) -> None:
+    shutil.rmtree(fresh.folder / ".git")
+    said = given(fresh)
+    assert "There is no git here" in said and "git init" in said
+    assert (fresh.folder / "data/pool.csv.dvc").is_file() and "up to date" in fresh.run("dvc", "status", "data/pool.csv.dvc").stdout
+
+
+def test_the_projects_own_pool_can_be_the_pool(fresh: Project) -> None:
+    given(fresh)
+    said = fresh.run("labelrounds", "init", "--pool", "data/pool.csv", "--labelled", "../labelled.csv", "--yes").stdout
+    assert "3 texts are in data/pool.csv" in said and fresh.read("data/pool.csv") == POOL
