@@ -58,8 +58,12 @@ def read(labeler: str, seed: int) -> tuple[list[Entry], list[str]]:
         previous = grown_from(rounds, series[:place])
         gold, predicted = (indicator(said.values(), side.task) for said in (side.gold, side.predicted))
         bounds = bootstrap.intervals(gold, predicted, predicted, side.task, seed)["f1_macro"]
-        since = compare(previous, side, seed) if previous else None
-        change, said = (since.macro, since.notes) if since else (None, [])
+        change, said = None, []
+        try:
+            since = compare(previous, side, seed) if previous else None
+            change, said = (since.macro, since.notes) if since else (None, [])
+        except UserError as error:  # no label that both know: a gap in the series is no reason to show none of it
+            said = [error.message]
         entries.append(Entry(commit, rounds, train, len(gold), round(scores.macro_f1(gold, predicted), scores.DIGITS), bounds, change, said))
     notes += [f"Round {entry.rounds[-1]}: {note}" for entry in entries for note in entry.notes]
     return entries, notes

@@ -156,3 +156,22 @@ def test_wrong_wishes_get_one_clear_error(here: SmallProject, tmp_path: Path) ->
     empty = project(tmp_path / "empty")
     empty.run("git", "init", "-q")
     assert "there are no predictions on test texts in the working tree" in empty.wrong("history")
+
+
+def test_a_renamed_label_is_no_change_and_labels_that_nothing_connects_are_a_gap(here: SmallProject) -> None:
+    here.pool(TEXTS)
+    here.round("01", GOLD)
+    here.command("schema", "rename", "bad", "awful")
+    names = {"bad": "awful"}
+    split(here, "01", "02", "03", "04")
+    renamed = [{text: names.get(label, label) for text, label in said.items()} for said in (wrong_on(3), GOLD)]
+    measured(here, "baseline", *renamed, ["good", "awful", "other"])
+    here.commit("04, renamed")
+    found = entries(here)
+    assert found[-1]["change"]["difference"] == 0 and found[-1]["f1_macro"] == found[-2]["f1_macro"]
+    assert "Round 04: The labels changed in between: rename bad -> awful (20" in here.command("history")
+    here.params(task__labels=["x", "y"])
+    split(here, "01", "02", "03", "04", "05")
+    measured(here, "baseline", dict.fromkeys(TEXTS, "x"), dict.fromkeys(TEXTS, "x"), ["x", "y"])
+    assert entries(here)[-1]["change"] is None
+    assert "have no label in common that a test text has" in here.command("history")

@@ -116,8 +116,11 @@ def _replaced(text: str, keys: Keys, value: Any) -> str:
 
 
 def _items(text: str, node: Any, old: Sequence[str], new: Sequence[str]) -> str:
-    """Returns the text with a list's items changed one by one, so that comments beside the others stay."""
+    """Returns the text with a list's items changed one by one, so that what stays is as it was typed, the comments beside it too."""
     places = [(item.start_mark.index, item.end_mark.index) for item in node.value]
+    if node.flow_style:
+        typed = {label: text[start:stop] for label, (start, stop) in zip(old, places, strict=True)}
+        return text[: node.start_mark.index] + f"[{', '.join(typed.get(item) or quoted(item) for item in new)}]" + text[node.end_mark.index :]
     for what, begin, end, first, last in reversed(difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()):
         if what == "equal":
             continue
@@ -125,7 +128,7 @@ def _items(text: str, node: Any, old: Sequence[str], new: Sequence[str]) -> str:
         if last - first > kept:
             text = _inserted(text, node, places, begin + kept, new[first + kept : last])
         for number in reversed(range(begin + kept, end)):
-            text = _cut(text, node, places, number)
+            text = _cut(text, *places[number])
         for number in reversed(range(kept)):
             start, stop = places[begin + number]
             text = text[:start] + quoted(new[first + number]) + text[stop:]
@@ -133,10 +136,6 @@ def _items(text: str, node: Any, old: Sequence[str], new: Sequence[str]) -> str:
 
 
 def _inserted(text: str, node: Any, places: Sequence[tuple[int, int]], at: int, items: Sequence[str]) -> str:
-    if node.flow_style:
-        if at == len(places):
-            return text[: places[-1][1]] + "".join(f", {quoted(item)}" for item in items) + text[places[-1][1] :]
-        return text[: places[at][0]] + "".join(f"{quoted(item)}, " for item in items) + text[places[at][0] :]
     lines = "".join(f"{' ' * node.start_mark.column}- {quoted(item)}\n" for item in items)
     if at < len(places):
         begin = text.rfind("\n", 0, places[at][0]) + 1
@@ -145,13 +144,7 @@ def _inserted(text: str, node: Any, places: Sequence[tuple[int, int]], at: int, 
     return text[: end + 1] + lines + text[end + 1 :] if end >= 0 else f"{text}\n{lines}"
 
 
-def _cut(text: str, node: Any, places: Sequence[tuple[int, int]], number: int) -> str:
-    start, stop = places[number]
-    if node.flow_style:
-        if number + 1 < len(places):
-            follower = text.index(",", stop) + 1
-            return text[:start] + text[follower:].lstrip(" ")
-        return text[: places[number - 1][1] if number else start] + text[stop:]
+def _cut(text: str, start: int, stop: int) -> str:
     begin, end = text.rfind("\n", 0, start) + 1, text.find("\n", stop)
     return text[:begin] + (text[end + 1 :] if end >= 0 else "")
 

@@ -154,10 +154,9 @@ def of_disagreements(settings: params.Params, blind: bool) -> Work:
         raise UserError("people disagree on no text that is not settled: there is nothing to adjudicate.")
     said: dict[str, list[record.Annotation]] = defaultdict(list)
     for one in annotations:
-        if one.id in ids and one.source != record.OPINION:
-            said[one.id] = [earlier for earlier in said[one.id] if names.number(earlier.round) == names.number(one.round)] + [
-                one
-            ]  # the newest round decides
+        if one.id in ids and one.source != record.OPINION and not one.gone:
+            newest = [earlier for earlier in said[one.id] if names.number(earlier.round) == names.number(one.round)]
+            said[one.id] = [*newest, one]  # the newest round decides
     texts = {a.id: a.text for a in annotations if a.text is not None and a.id in ids}
     in_pool = reader.find(settings.data.pool, settings.data.text_column, ids)
     texts |= {identity: row.text for identity, row in in_pool.items()}
