@@ -119,6 +119,7 @@ def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) ->
     from dataclasses import replace
 
     from labelrounds.core import params
+    from labelrounds.people import freshness
     from labelrounds.rounds import queue, record, sampling
 
     settings = params.load()
@@ -143,6 +144,8 @@ def next(file: Path, no_suggestions: bool, again: int | None, suspects: bool) ->
     queue.write_form(file, asked, task)
     skipped = f" ({total - len(asked)} more of the queue are labelled already)" if len(asked) < total else ""
     click.echo(f"{len(asked)} texts{skipped} wait in {at(file)}.")
+    for line in freshness.warning(settings):
+        click.echo(line)
     show_how_to_label(file, settings)
     if not record.round_files():
         click.echo(

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from labelrounds.core import params, paths, screen
+from labelrounds.people import freshness
 from labelrounds.pool import reader
 from labelrounds.rounds import queue, record, schema, vote
 
@@ -44,6 +45,8 @@ def show(settings: params.Params) -> None:
     for one in schema.read():
         click.echo(f"Labels changed on {one.date}: {one.change} {one} (labelrounds schema).")
     show_skips()
+    for line in (*freshness.adaptation(size, settings), *freshness.warning(settings)):
+        click.echo(line)
     known = set(labels["id"])
     waiting = [entry for entry in queue.read() if entry.id not in known] if paths.QUEUE.is_file() else []
     click.echo(f"Next: {f'labelrounds next FILE.csv ({len(waiting)} texts wait in the queue)' if waiting else 'dvc repro'}")
