@@ -21,7 +21,7 @@ from labelrounds.rounds import carried, queue, record
 # In the order in which they lose the texts: what is made of others first, what people said next.
 TABLES = (
     "data/queue/*", "data/predictions/labelled.*", "data/predictions/shards/*", "data/unlabelled/*", "data/split/*.csv", "data/corpus/*",
-    f"{kept.ROOM}/*/*.parquet", "metrics/*/*.csv", "metrics/*.csv", "data/skips/*", "data/inbox/*", "data/audits/drawn/*.csv", "data/audits/*.csv",
+    "metrics/*/*.csv", "metrics/*.csv", "data/skips/*", "data/inbox/*", "data/audits/drawn/*.csv", "data/audits/*.csv",
     "data/rounds/*.csv",
 )  # fmt: skip
 SEARCHED = ("data", "metrics", "studies", "prompts", "*.csv", "*.xlsx", "*.html", "*.jsonl", "*.tsv")
@@ -59,7 +59,7 @@ def retire(targets: Sequence[str], near: bool, yes: bool, settings: params.Param
     tracked = tracking.track(settings.data.pool) if Path(settings.data.pool) in {*removed, *(path.parent for path in removed)} else False
     click.echo(f"{len(wanted)} texts are withdrawn; {at(paths.RETIRED)} keeps their ids, so that neither import nor pool add brings them back.")
     for path, count in removed.items():
-        click.echo(f"  {at(path)}: {count} rows removed{'' if path.exists() else ', and the file with them'}")
+        click.echo(f"  {at(path)}: {f'{count} rows removed' if path.exists() else 'removed'}")
     if answers:
         click.echo(f"  {at(paths.RESPONSES)}: {answers} answers of language models removed")
     if alike:
@@ -144,6 +144,10 @@ def purge(gone: set[str], settings: params.Params) -> Iterator[tuple[Path, int]]
                 and (count := removal.remove(path, goes))
             ):
                 yield path, count
+    for path in sorted(kept.ROOM.glob("*/*.parquet")):  # a part with a row less is no part: it is made anew
+        if count := sum(goes(row.cells) for row in tables.rows(path)):
+            path.unlink()
+            yield path, count
     yield from from_lists(gone)
     for path in tables.shards(settings.data.pool):
         if count := removal.remove(path, lambda cells: text_id(cells.get(settings.data.text_column, "")) in gone):
