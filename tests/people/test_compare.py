@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from labelrounds.people import compare, comparison_text
+from labelrounds.core import screen
+from labelrounds.people import compare
 from labelrounds.pool.identity import text_id
 from tests.graph import IS_DEMO, ROOT
 from tests.small import LABELS, SmallProject, project, sentences
@@ -206,7 +207,7 @@ def test_a_comment_holds_ids_and_no_texts_and_no_name_breaks_its_table(here: Sma
     assert shown.count("<details>") == shown.count("</details>") == 1
     tables = [line for line in shown.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in tables} == {6, 5}
-    assert comparison_text._escaped("a|b <img> @team #1 `x` *y* _z_") == "a&#124;b &lt;img&gt; &#64;team &#35;1 &#96;x&#96; &#42;y&#42; &#95;z&#95;"
+    assert screen.escaped("a|b <img> @team #1 `x` *y* _z_") == "a&#124;b &lt;img&gt; &#64;team &#35;1 &#96;x&#96; &#42;y&#42; &#95;z&#95;"
 
 
 def test_the_screen_shows_ten_of_each_kind_and_no_control_characters(here: SmallProject) -> None:

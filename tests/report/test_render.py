@@ -122,7 +122,15 @@ def measured(folder: Path, task: Task, n: int = 60, seed: int = 0, texts: list[s
         files.write_json("metrics/predict.json", {"n": 1000, "labeler": "ffff", "auto": 500, "review": 300, "human": 200, "labelled": labelled})
         files.write_json("metrics/adapt.json", {"loss": {"before": 5.5, "after": 4.25}})
         files.write_json(
-            "data/snapshots/01.json", {"round": "01", "labeler": "adapted", "train": 20, "test": dict(zip(ids, map(task.spell, told), strict=True))}
+            "data/snapshots/01.json",
+            {
+                "round": "01",
+                "labeler": "adapted",
+                "model": "ffff",
+                "train": 20,
+                "test": dict(zip(ids, map(task.spell, told), strict=True)),
+                "stop": {},
+            },
         )
         agreed = {
             "texts": 30,

@@ -74,7 +74,7 @@ def text_column(path: Path, names: Sequence[str], rows: Values, wanted: Wanted) 
     if wanted.known_text in names:
         return str(wanted.known_text)
     sample = rows[:SAMPLE]
-    lengths = {name: _length(sample, name) for name in names if name.lower() not in OTHERS}
+    lengths = {name: _length(sample, name) for name in names if name.lower() not in (*OTHERS, *record.LABEL_COLUMNS) or len(names) == 1}
     longest = max(lengths.values(), default=0.0)
     usual = [name for name in names if name.lower() in TEXT_NAMES and lengths.get(name)]
     plain = [name for name in names if name.lower() == TEXT]
@@ -85,7 +85,9 @@ def text_column(path: Path, names: Sequence[str], rows: Values, wanted: Wanted) 
             return choose.one(path, candidates, "the text", "--text-column")
     if len(names) == 1:
         return names[0]
-    raise UserError(f"{at(path, 1)}: no column holds texts. Found: {', '.join(names)}. Name it with --text-column.")
+    ids = _filled(sample, "id") if "id" in names else []
+    odd = f' The column "id" holds no ids of this project ("{str(ids[0])[:40]}"); a spreadsheet may have turned them into numbers.' if ids else ""
+    raise UserError(f"{at(path, 1)}: no column holds texts. Found: {', '.join(names)}.{odd} Name the texts' column with --text-column.")
 
 
 def label_column(path: Path, names: Sequence[str], rows: Values, text: str | None, wanted: Wanted) -> tuple[str | None, list[str]]:
