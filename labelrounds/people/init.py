@@ -24,7 +24,7 @@ from labelrounds.people import importing, tracking
 from labelrounds.people.exchange import columns, reading
 from labelrounds.people.exchange.said import Read
 from labelrounds.pool import reader
-from labelrounds.rounds import names, record
+from labelrounds.rounds import names, record, shares
 
 DEMO_PROMPT = "studies/llm/prompts/sentiment"
 DEMO_PIPELINE = (Path("data/dvc.yaml"), Path("data/dvc.lock"))
@@ -60,7 +60,8 @@ def start(pool_file: Path, labelled: Sequence[Path], wanted: columns.Wanted, for
     check_labels(task, read, yes)
     rounds = [round_of(path, found, task, pool_file, text_name) for path, found in zip(labelled, read, strict=True)]
     kept = place_of(pool_file)
-    new_params, told = edited_params(settings, task, kept, text_name)
+    first = len({annotation.id for annotation in rounds[0][0]}) if rounds else 0
+    new_params, told = edited_params(settings, task, kept, text_name, first)
     check_space(pool_file)
     going = leftovers(pool_file, labelled)
     ask_before_removing(going, yes)
@@ -205,8 +206,11 @@ def place_of(pool_file: Path) -> Path:
     return Path("data/pool") if pool_file.is_dir() else Path("data") / f"pool{suffixes.lower()}"
 
 
-def edited_params(settings: params.Params, task: Task, kept: Path, text_column: str) -> tuple[str, list[str]]:
-    """Returns (params.yaml with the task and the pool in it, what else changes as sentences); every other line and comment stays."""
+def edited_params(settings: params.Params, task: Task, kept: Path, text_column: str, first: int) -> tuple[str, list[str]]:
+    """Returns (params.yaml with the task and the pool in it, what else changes as sentences); every other line and comment stays.
+
+    first : texts with a label in the first labelled file, which are the first round; 0 without one
+    """
     asked = [name for name, prompt in settings.prompts.items() if prompt.prompt == DEMO_PROMPT]  # the guideline is about other labels
     still = {prompt.model for name, prompt in settings.prompts.items() if name not in asked}
     unused = dict.fromkeys(settings.prompts[name].model for name in asked if settings.prompts[name].model not in still)
@@ -226,6 +230,10 @@ def edited_params(settings: params.Params, task: Task, kept: Path, text_column: 
     if set(compared) & set(asked):
         changes["learning_curve", "recipes"] = [name for name in compared if name not in asked]
     told = []
+    if first:
+        share = shares.choose(first, len(task.labels), task.multi_label)
+        changes |= {("split", "valid"): share.valid, ("split", "test"): share.test}
+        told.append(str(share))
     if task.multi_label:  # one decision per label takes longer to learn than one per text
         for knob, least in (("epochs", MULTI_LABEL_EPOCHS), ("patience", MULTI_LABEL_EPOCHS // 2)):
             if (now := getattr(settings.finetune, knob)) < least:
