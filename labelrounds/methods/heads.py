@@ -15,14 +15,15 @@ from labelrounds.core.task import Task
 from labelrounds.labelers import linear, transformer
 from labelrounds.models.runtime import Machine
 
-RANDOM, MEANS, PROBE = "random", "means", "probe"
+AUTO, RANDOM, MEANS, PROBE = "auto", "random", "means", "probe"
+FEW = 10  # training texts per label, below which `auto` begins at the probe: with more, a random head has time enough to learn
 SHARPNESS = 10.0  # class means: what cosines are multiplied by. Of a softmax over cosines alone no label would stand out
 
 
 def begin(model: Any, rows: list[dict[str, Any]], gold: np.ndarray, task: Task, how: str, tokenizer: Any, machine: Machine) -> None:
     """Sets the weights and the bias of the model's head from the labelled texts; the encoder stays as it is.
 
-    rows : n tokenised texts; gold : their labels, 0/1 array of shape (n, n_labels); how : `random`, `means` or `probe`.
+    rows : n tokenised texts; gold : their labels, 0/1 array of shape (n, n_labels); how : `auto`, `random`, `means` or `probe`.
     A label that no text has keeps its random weights, and a bias that makes it rare.
     """
     import torch
@@ -30,6 +31,8 @@ def begin(model: Any, rows: list[dict[str, Any]], gold: np.ndarray, task: Task, 
     layer = head_of(model, len(task.labels))
     if layer is None:
         return
+    if how == AUTO:
+        how = PROBE if len(rows) < FEW * len(task.labels) else RANDOM
     bias = log_odds(gold) if task.multi_label else np.zeros(gold.shape[1])
     weights = None
     if how != RANDOM and len(rows):

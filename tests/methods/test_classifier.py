@@ -66,6 +66,7 @@ def test_a_head_begins_with_what_the_frozen_vectors_say_or_with_the_labels_frequ
     random, bias = begun(MANY, "random")
     assert (begun(MANY, "random")[0] == random).all(), "drawn from the seed alone"
     assert not np.allclose(begun(ONE, "probe")[0], random) and not np.allclose(begun(ONE, "means")[0], random)
+    assert (begun(MANY, "auto")[0] == random).all(), "50 texts per label: the head has time to learn"
     if bias is None:
         assert kind == "gpt2" and own_class, "a decoder's own head has no bias"
         return
@@ -81,7 +82,7 @@ def test_a_model_says_before_its_first_step_what_the_probe_says(task: Task, pool
     encoder, machine = base_models.open_base(tmp_path / "vanilla"), runtime.start(13, 1, "fp32")
     card = contract.new_card("transformer", task, Path(__file__), 0, 32, None, pooled)
     examples = train(task)
-    model = classifier.new(encoder, card, machine, PLAN, examples)
+    model = classifier.new(encoder, card, machine, PLAN.model_copy(update={"head": "probe"}), examples)
     rows = transformer.tokenize(examples.texts, encoder.tokenizer, 32)
     vectors = heads.read_by_head(model, heads.head_of(model, 4), rows, encoder.tokenizer, machine)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -75,7 +75,7 @@ class Finetune(Section):
     weight_decay: Amount
     class_weights: Literal["auto", "balanced", "none"]
     min_steps: int = Field(default=0, ge=0)
-    head: Literal["random", "means", "probe"] = "probe"
+    head: Literal["auto", "random", "means", "probe"] = "auto"
     head_learning_rate: Share | None = None
     layer_decay: float = Field(default=1.0, ge=0.1, le=1)
     lora: Lora | None = None
