@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install repro test fast lint docs verify fresh picture attack year
+.PHONY: help install repro test long fast lint docs verify fresh picture attack year
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -29,8 +29,11 @@ repro: $(INSTALLED) ## run what changed of the pipeline, then show the results
 # are not left for the end.
 PYTEST := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test: $(INSTALLED) ## run all tests
-	$(PYTEST) $(ARGS)
+test: $(INSTALLED) ## run all tests, but for the longest
+	$(PYTEST) -m "not long" $(ARGS)
+
+long: $(INSTALLED) ## run the longest tests: a short year of a team, a pool that lives, hundreds of labels
+	$(PYTEST) -m long $(ARGS)
 
 fast: $(INSTALLED) ## run the quick tests, in about a minute
 	$(PYTEST) -q -m "not slow" $(ARGS)

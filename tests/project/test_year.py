@@ -8,6 +8,7 @@ from tests import reconcile, year
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_label_reconciles_after_a_merge_and_the_check_sees_what_does_not(tmp_path: Path) -> None:
     team = year.Team(tmp_path, seed=1, without=("agreement", "stop", "suspects", "report"))
     year.play(team, rounds=3)

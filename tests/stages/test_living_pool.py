@@ -10,7 +10,7 @@ from tests import tiny
 from tests.conftest import BASELINE, Project
 from tests.stages.test_end_to_end import new_project, stages_run, table
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import BASELINE
 from tests.stages.test_end_to_end import new_project, stages_run, table
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 LABELS = 500
 
