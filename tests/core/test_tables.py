@@ -234,7 +234,7 @@ def test_broken_json_is_an_error_with_its_line(tmp_path: Path, content: str, sai
 
 
 def test_parquet_holds_texts_as_strings_or_as_bytes_and_never_two_columns_of_one_name(tmp_path: Path) -> None:
-    pyarrow.parquet.write_table(pyarrow.table({"text": [b"caf\xc3\xa9"], "n": [float("nan")]}), tmp_path / "a.parquet")
+    pyarrow.parquet.write_table(pyarrow.table({"text": [b"caf\xc3\xa9"], "n": [float("nan")]}), tmp_path / "a.parquet")  # codespell:ignore caf
     assert [row.cells for row in tables.rows(tmp_path / "a.parquet")] == [{"text": "café", "n": ""}]
     pyarrow.parquet.write_table(pyarrow.table({"text": ["a"], "image": [b"\xff\xd8"]}), tmp_path / "b.parquet")
     assert error(tmp_path / "b.parquet").startswith('b.parquet:1: "image" holds bytes that are no UTF-8 text')

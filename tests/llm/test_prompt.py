@@ -160,7 +160,7 @@ def test_a_prompt_that_would_never_end_or_fill_the_memory_is_an_error(monkeypatc
 
 
 @pytest.mark.parametrize("kind", ["llama-3", "phi-3", "folding"])
-@pytest.mark.parametrize("text", ["{}", "a{}b", "x {}{}", "<|e{}nd|>", "ＡＢ {}", "{}\n{}"])
+@pytest.mark.parametrize("text", ["{}", "a{}b", "x {}{}", "<|e{}nd|>", "ＡＢ {}", "{}\n{}"])  # codespell:ignore nd
 def test_no_text_becomes_a_control_token(kind: str, text: str) -> None:
     """Llama 3 and Phi 3 name only some of their control tokens as special; the others stand among the added tokens."""
     from tests.tiny import chat_tokenizer

@@ -87,9 +87,21 @@ def finish(path: Path, settings: params.Params) -> Finished:
         if event.do != LABEL:
             continue
         labels = tuple(task.known(schema.renamed(label, task, changes), event.where) for label in event.labels)
-        how = {"labelled_at": event.at, "seconds": event.seconds, "guideline": event.guideline, "score": event.score}
         annotations.append(
-            record.Annotation(event.id, event.text, labels, event.person, event.source or "human", event.note, path.stem, event.where, **how)
+            record.Annotation(
+                event.id,
+                event.text,
+                labels,
+                event.person,
+                event.source or "human",
+                event.note,
+                path.stem,
+                event.where,
+                labelled_at=event.at,
+                seconds=event.seconds,
+                guideline=event.guideline,
+                score=event.score,
+            )
         )
     imported = importing.bring(annotations, folder, settings) if annotations else None
     skips = [event for event in events if event.do == SKIP]
