@@ -452,7 +452,7 @@ def test_the_study_runs_with_dvc_and_what_was_answered_is_not_asked_again(tmp_pa
     project.run("labelrounds", "init", "--pool", "pool.csv", "--labelled", "labels.csv")
     done = project.run("dvc", "repro", "studies/llm/dvc.yaml").stdout
     ran = [name.rpartition(":")[2] for name in stages_run(done)]
-    assert {"base", "split", "language_model@tiny"} == set(ran[:-2]) and ran[-2:] == ["ask@mine", "evaluate@mine"]
+    assert {"base", "split", "corpus", "language_model@tiny"} == set(ran[:-2]) and ran[-2:] == ["ask@mine", "evaluate@mine"]
     assert json.loads(project.read("metrics/mine.json"))["test"]["f1_macro"] > 0.8
     project.params(prompts={"mine": {"model": "tiny", "prompt": "prompts/mine", "calibrate": 10}})
     again = project.run("dvc", "repro", "studies/llm/dvc.yaml").stdout

@@ -12,7 +12,7 @@ from labelrounds.core import files
 from labelrounds.core.task import Task
 from labelrounds.methods import uda
 from tests.conftest import Project
-from tests.methods.test_ust import card_of, copied, killed_at, ready, run, taught  # noqa: F401  (fixtures)
+from tests.methods.test_ust import SETTINGS, card_of, copied, killed_at, ready, run, taught  # noqa: F401  (fixtures)
 from tests.small import PROPERTY
 from tests.stages.test_models import assert_measured, csv_rows
 
@@ -144,7 +144,11 @@ def test_consistency_training_tells_what_each_epoch_reached(taught: Project, tmp
     told = metrics["training"]
     kept = "supervised" if told["fell_back"] else told["chosen"].replace(" ", "_")
     assert metrics["valid"]["f1_macro"] == told[kept]["valid_f1_macro"]
-    assert told["epoch_1"] != told["epoch_2"] and sum(told["epoch_2"]["shares"].values()) == pytest.approx(1)
+    epochs = [name for name in told if name.startswith("epoch_")]
+    assert epochs == [f"epoch_{number}" for number in range(1, 1 + SETTINGS["uda__epochs"])]
+    for name in epochs:
+        assert sum(told[name]["shares"].values()) == pytest.approx(1)
+        assert ("collapsed" in told[name]) != ("valid_f1_macro" in told[name]), "an epoch that collapsed was not chosen by its score"
 
 
 @pytest.mark.slow

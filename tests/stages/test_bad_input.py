@@ -105,7 +105,11 @@ BY_CONTENT = {
 }
 
 
-@pytest.mark.parametrize("mistake", BROKEN_LABELS)
+# `import` takes a column of texts whatever its name is, as `init` does, and says which one it took.
+IN_ROUNDS_ONLY = "no text and no id column"
+
+
+@pytest.mark.parametrize("mistake", [name for name in BROKEN_LABELS if name != IN_ROUNDS_ONLY])
 def test_a_broken_form_is_one_error_on_import_and_nothing_is_written(here: SmallProject, mistake: str) -> None:
     content, said = BROKEN_LABELS[mistake]
     said = BY_CONTENT.get(mistake, said)

@@ -148,7 +148,8 @@ def ready(first: tuple[Path, dict[str, str]], tmp_path: Path) -> tuple[SmallProj
 def test_over_three_rounds_each_import_keeps_what_the_model_knew(tmp_path: Path, multi_label: bool) -> None:
     made, answers = new_project(tmp_path, multi_label)
     for name in ("01", "02"):
-        assert f"kept in data/snapshots/{name}.json" in bring(made, answers, 30)
+        shown = bring(made, answers, 30)
+        assert f"kept in {made.named(f'data/snapshots/{name}.json')}" in shown and made.read(f"data/snapshots/{name}.json")
         said = loop(made)
     assert "criteria for enough labels are met: gain" in said
     found = json.loads(made.read("metrics/stop.json"))
@@ -156,7 +157,7 @@ def test_over_three_rounds_each_import_keeps_what_the_model_knew(tmp_path: Path,
     assert set(kept["test"]) == {row["id"] for row in made.rows("data/split/test.csv")} and len(kept["stop"]) > 100
     labelled = {row["id"] for row in made.rows("data/rounds/01.csv")}
     assert not labelled & set(kept["stop"]) and "text" not in kept
-    assert found["round"] == "03" and found["stability"]["comparisons"] == 2 and found["gain"]["since"] == "01"
+    assert found["round"][:2] == "03" and found["stability"]["comparisons"] == 2 and found["gain"]["since"][:2] == "01"
     assert found["gain"]["labels"] == found["labels"] - kept["train"] == 60
     assert found["says"] in said
     again = made.digests()
