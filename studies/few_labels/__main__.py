@@ -74,10 +74,18 @@ ARMS = {
 @click.option("--sizes", default="32,100,400", show_default=True, help="Numbers of labels in all.")
 @click.option("--seeds", default=5, show_default=True)
 @click.option("--arms", default=",".join(ARMS), show_default=True, help="Which ways of labelling.")
+@click.option(
+    "--try",
+    "tried",
+    multiple=True,
+    metavar="NAME:KEY=VALUE,…",
+    help="An arm of your own: supervised with other parameters, such as finetune.head=probe.",
+)
 @click.option("--most-test", default=2000, show_default=True, help="Test texts of a set: of more, a random sample of so many.")
-def main(folder: Path, sets: tuple[str, ...], sizes: str, seeds: int, arms: str, most_test: int) -> None:
-    chosen = arms.split(",")
-    if unknown := [name for name in chosen if name not in ARMS]:
+def main(folder: Path, sets: tuple[str, ...], sizes: str, seeds: int, arms: str, tried: tuple[str, ...], most_test: int) -> None:
+    known_arms = ARMS | dict(map(own_arm, tried))
+    chosen = [*filter(None, arms.split(",")), *(name for name in known_arms if name not in ARMS)]
+    if unknown := [name for name in chosen if name not in known_arms]:
         raise UserError(f'there is no arm "{unknown[0]}". Expected some of: {", ".join(ARMS)}.')
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / "results.jsonl"
@@ -96,12 +104,25 @@ def main(folder: Path, sets: tuple[str, ...], sizes: str, seeds: int, arms: str,
                         row = {"set": label, "labels": size, "seed": seed, "arm": name}
                         if key(row) not in known:
                             bar.set_postfix_str(f"{label}, {size} labels, seed {seed}, {name}")
-                            row |= measure(ARMS[name], name, drawn, measured, task, base, encoder, seed, folder.resolve() / "project")
+                            row |= measure(known_arms[name], name, drawn, measured, task, base, encoder, seed, folder.resolve() / "project")
                             known[key(row)] = row
                             with open(kept, "a", encoding="utf-8") as file:
                                 file.write(json.dumps(row) + "\n")
                         bar.update()
     click.echo(table(known.values(), chosen))
+
+
+def own_arm(text: str) -> tuple[str, Arm]:
+    """Returns the name and the arm of `NAME:section.key=value,…`; `validation=0.2` spends that share of the labels on validation."""
+    from ruamel.yaml import YAML
+
+    name, _, settings = text.partition(":")
+    change: dict[str, dict[str, Any]] = {}
+    for place, _, value in (one.partition("=") for one in settings.split(",") if one):
+        section, _, field = place.partition(".")
+        change.setdefault(section, {})[field] = YAML(typ="safe").load(value)
+    validation = change.pop("validation", {}).get("", 0.0)
+    return name, Arm("supervised", settings, validation, change)
 
 
 def key(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -147,7 +168,7 @@ def measure(
 
     base : the params.yaml to begin with; encoder : the folder of the base model
     """
-    build(room, base, encoder, task, arm, seed)
+    build(room, base, encoder, task, arm, name, seed)
     valid = round(max(arm.validation, VALIDATION if task.multi_label else 0.0) * len(drawn))  # for many labels thresholds need some in any case
     with contextlib.chdir(room):
         for path, rows in ((paths.TRAIN, range(valid, len(drawn))), (paths.VALID, range(valid))):
@@ -164,7 +185,7 @@ def measure(
     return {"f1_macro": summary["f1_macro"], "f1_micro": summary["f1_micro"], "test": len(measured)}
 
 
-def build(room: Path, base: Path, encoder: Path, task: Task, arm: Arm, seed: int) -> None:
+def build(room: Path, base: Path, encoder: Path, task: Task, arm: Arm, name: str, seed: int) -> None:
     """Makes the project: params.yaml with the arm's values in it, and the base model."""
     from ruamel.yaml import YAML
 
@@ -174,8 +195,8 @@ def build(room: Path, base: Path, encoder: Path, task: Task, arm: Arm, seed: int
     tree = YAML().load(base.read_text(encoding="utf-8"))
     tree["task"] = {"type": task.type, "labels": list(task.labels)}
     tree["seed"] = seed
-    tree["recipes"] = {name: {"encoder": "vanilla", "method": one.method} for name, one in ARMS.items() if one is arm}
-    tree["deploy"] = next(iter(tree["recipes"]))
+    tree["recipes"] = {name: {"encoder": "vanilla", "method": arm.method}}
+    tree["further"], tree["deploy"] = {}, name
     for section, values in (arm.change or {}).items():
         tree[section].update(values)
     with files.atomic(room / "params.yaml") as file:
