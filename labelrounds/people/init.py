@@ -24,7 +24,7 @@ from labelrounds.people import importing, tracking
 from labelrounds.people.exchange import columns, reading
 from labelrounds.people.exchange.said import Read
 from labelrounds.pool import reader
-from labelrounds.rounds import names, record, shares
+from labelrounds.rounds import names, record, schema, shares
 
 DEMO_PROMPT = "studies/llm/prompts/sentiment"
 DEMO_PIPELINE = (Path("data/dvc.yaml"), Path("data/dvc.lock"))
@@ -70,7 +70,7 @@ def start(pool_file: Path, labelled: Sequence[Path], wanted: columns.Wanted, for
         for path in going:
             change.remove(path)
         write_params(change, new_params)
-        change.put(paths.SCHEMA).touch()
+        change.put(paths.SCHEMA).write_text(f"{schema.BEGIN}\n", encoding="utf-8", newline="\n")
         places = [write_round(change, number, task, *said) for number, said in enumerate(rounds, first_number(going))]
         write_pool(change, pool_file, kept)
     for line in told:

@@ -11,7 +11,7 @@ import click
 
 from labelrounds.core import files, params, paths, screen, tables
 from labelrounds.core.errors import UserError, at
-from labelrounds.core.params import writing
+from labelrounds.core.params import editing
 from labelrounds.people import tracking
 from labelrounds.people.exchange import columns
 from labelrounds.pool import reader, retired
@@ -111,7 +111,7 @@ def add(sources: Sequence[Path], text_column: str | None, adapt: bool, settings:
     rows = before + sum(found.counts.rows for found in coming)
     until = rows if adapt else settings.corpus.pool_until or before
     if until != settings.corpus.pool_until:
-        writing.change({("corpus", "pool_until"): until})
+        editing.write({("corpus", "pool_until"): until})
     folder = bring(coming, folder, settings)
     tracked = tracking.track(folder)
     point_to(folder, settings)
@@ -199,7 +199,7 @@ def check_free(pool: Path) -> None:
 def point_to(folder: Path, settings: params.Params) -> None:
     """Makes the folder the pool in params.yaml; the single file of before goes if no stage makes it."""
     if Path(settings.data.pool) != folder:
-        writing.change({("data", "pool"): folder.as_posix()})
+        editing.write({("data", "pool"): folder.as_posix()})
         remove_old(Path(settings.data.pool))
 
 

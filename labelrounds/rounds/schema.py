@@ -25,6 +25,7 @@ from labelrounds.core.task import SEPARATOR, Task
 
 RENAME, MERGE, SPLIT, ADD, RETIRE = CHANGES = ("rename", "merge", "split", "add", "retire")
 Labels = tuple[str, ...]
+BEGIN = '{"change": "begin"}'  # the first line, before any change: DVC warns of an empty file in every stage
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def parse(content: str, where: str) -> list[Change]:
     """Returns the changes in the text of such a file; a line that is none is a UserError."""
     found = []
     for number, line in enumerate(content.split("\n"), 1):
-        if not line.strip():
+        if not line.strip() or line == BEGIN:
             continue
         try:
             entry: dict[str, Any] = json.loads(line)

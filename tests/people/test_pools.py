@@ -76,12 +76,12 @@ def test_the_same_file_twice_is_added_once(here: SmallProject) -> None:
     assert here.digests() == before
 
 
-@pytest.mark.parametrize("step", ["change", "publish", "track", "remove_old"])
+@pytest.mark.parametrize("step", ["write", "publish", "track", "remove_old"])
 def test_an_addition_that_is_killed_is_finished_by_typing_it_again(step: str, here: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed before any of its steps: the project works at once, and after a second run is as if nothing had happened."""
     here.write("data/pool.csv.dvc", "outs: []\n")
     here.table("may.csv", ["text"], ([text] for text in TEXTS[40:50]))
-    where = {"change": pools.writing, "publish": files, "track": tracking, "remove_old": pools}[step]
+    where = {"write": pools.editing, "publish": files, "track": tracking, "remove_old": pools}[step]
 
     def die(*arguments: object) -> None:
         raise KeyboardInterrupt

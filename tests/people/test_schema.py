@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from labelrounds.rounds import schema
 from tests.small import SmallProject, project, sentences
 
 TEXTS = sentences(60)
@@ -174,5 +175,5 @@ def test_what_cannot_be_changed_is_one_error_and_nothing_is_touched(here: SmallP
 
 def test_a_damaged_history_is_one_error_with_its_line(here: SmallProject) -> None:
     here.command("schema", "rename", "bad", "awful")
-    here.write("data/schema.jsonl", here.read("data/schema.jsonl") + "[]\n")
+    here.write("data/schema.jsonl", f"{schema.BEGIN}\n[]\n")
     assert "data/schema.jsonl:2: not a change of the labels" in here.wrong("split")

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labelrounds.core import files
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.params import source
 
@@ -26,6 +27,7 @@ class Renamed:
     name: str
 
 
+PATH = re.compile(r"\w[\w.-]*/[\w./-]*\w")  # a text that needs no quotes where none were: nothing else looks like it in YAML
 UNPRINTABLE = re.compile("[^\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -49,6 +51,13 @@ def edited(text: str, changes: Mapping[Keys, Any]) -> str:
             f"{at(source.PATH)}: {names} cannot be changed here without harm to the rest of the file. Write them as plain lists and keys."
         )
     return text
+
+
+def write(changes: Mapping[Keys, Any]) -> None:
+    """Makes these changes in params.yaml itself, in one step."""
+    text = edited(source.PATH.read_text(encoding="utf-8"), changes)
+    with files.atomic(source.PATH) as file:
+        file.write(text)
 
 
 def quoted(value: Any) -> str:
@@ -110,7 +119,8 @@ def _replaced(text: str, keys: Keys, value: Any) -> str:
             lines = f"\n{' ' * node.start_mark.column}".join(f"- {quoted(item)}" for item in value)
             return text[: node.start_mark.index] + lines + text[end:]
     if node.id == "scalar" or node.flow_style:
-        return text[: node.start_mark.index] + quoted(value) + text[end:]
+        typed = value if node.id == "scalar" and node.style is None and PATH.fullmatch(str(value)) else quoted(value)
+        return text[: node.start_mark.index] + str(typed) + text[end:]
     colon = text.index(":", begin) + 1
     return text[:colon] + " " + quoted(value) + text[end:]
 
