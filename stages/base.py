@@ -8,7 +8,7 @@ import click
 from labelrounds.core import params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import reading
-from labelrounds.models import base_models, runtime
+from labelrounds.models import runtime, sources
 
 
 @click.command(cls=Command)
@@ -19,7 +19,7 @@ def main(name: str) -> None:
     spec = settings.model.base if vanilla else params.named(settings.bases, name, "base")
     runtime.quiet()
     with reading(f"base/{name}"):
-        told = base_models.bring(spec, paths.BASE_MODELS / name, "model.base" if vanilla else f"bases.{name}")
+        told = sources.bring(spec, paths.BASE_MODELS / name, "model.base" if vanilla else f"bases.{name}")
     click.echo(f"{'base' if vanilla else f'bring {name}'}: {told}.")
 
 

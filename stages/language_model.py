@@ -9,7 +9,7 @@ from labelrounds.core import params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import reading
 from labelrounds.llm import server
-from labelrounds.models import base_models, runtime
+from labelrounds.models import runtime, sources
 
 
 @click.command(cls=Command)
@@ -20,7 +20,7 @@ def main(name: str) -> None:
     with reading(f"language_model/{name}"):
         if model.source:
             runtime.quiet()
-            told = base_models.bring(model.source, folder, f"language_models.{name}.source")
+            told = sources.bring(model.source, folder, f"language_models.{name}.source")
         else:
             told = server.describe(model, folder)
     click.echo(f"language_model {name}: {told}.")

@@ -1,10 +1,9 @@
 """A server that speaks OpenAI's chat protocol (vLLM, Ollama, llama.cpp and many more), asked many things at once.
 
 Each request is tried again after a time-out, a broken connection, half an answer, 429 or 5xx, ever later and never
-before the server's own Retry-After; all requests keep to one pace. One that fails in the end is told, and loses no other.
+before the server's own Retry-After; all requests keep to one pace. A request that still fails is reported, and the others go on.
 """
 
-import email.utils
 import math
 import os
 import threading
@@ -17,7 +16,9 @@ from typing import Any
 from labelrounds.core import files
 from labelrounds.core.errors import UserError
 from labelrounds.core.params import LanguageModel
+from labelrounds.llm import replies
 from labelrounds.llm.prompt import JSON, Prompt, Question, missing_extra
+from labelrounds.llm.replies import Body, Failed, Hopeless, Later, masked
 from labelrounds.llm.responses import Response
 
 SERVED = "server.json"  # in the folder of a language model that a server has
@@ -26,24 +27,6 @@ FIRST_WAIT = 1.0  # seconds before the second attempt; doubled before each furth
 LONGEST_WAIT = 600.0  # seconds; a server that asks for more is not waited for
 REFUSED = {"content_filter", "content_policy_violation"}  # error codes by which a server declines to answer about one text
 IN_A_ROW = 10  # so many requests that fail one after the other mean that the server, not the text, is the trouble
-
-Body = dict[str, Any]
-
-
-class Failed(Exception):
-    """A request that got no answer; the message is the last reason."""
-
-
-class Later(Failed):
-    """One that may get an answer later. after : seconds that the server asks to wait, if it says"""
-
-    def __init__(self, message: str, after: float | None = None) -> None:
-        super().__init__(message)
-        self.after = after
-
-
-class Hopeless(Exception):
-    """What every request would fail with: a wrong key, model or address."""
 
 
 def describe(model: LanguageModel, folder: Path) -> str:
@@ -218,15 +201,15 @@ class Server:
         except httpx2.RequestError as error:
             raise Later(f"the connection broke ({type(error).__name__})") from None
         if reply.status_code == 200:
-            return masked(_response(reply, body), self._secret)
+            return masked(replies.response(reply, body), self._secret)
         return self._refused(reply, body)
 
     def _refused(self, reply: Any, body: Body) -> Response:
         """Returns the response where declining is the answer; raises for every other status."""
         # Some servers repeat the key that they refuse: it goes before anything is cut.
-        status, why = reply.status_code, masked(_reason(reply), self._secret)[:200]
+        status, why = reply.status_code, masked(replies.reason(reply), self._secret)[:200]
         if status in AGAIN:
-            after = _retry_after(reply.headers.get("retry-after"))
+            after = replies.retry_after(reply.headers.get("retry-after"))
             if after is not None and after > LONGEST_WAIT:
                 raise Hopeless(f"the server answered {status} and asks to wait {after:.0f} seconds ({why}). Run again then.")
             if after:
@@ -253,82 +236,3 @@ def _wait(state: Any) -> float:
     backing_off = tenacity.wait_exponential(multiplier=FIRST_WAIT, max=60)(state) + tenacity.wait_random(0, FIRST_WAIT / 2)(state)
     after = getattr(state.outcome.exception(), "after", None) if state.outcome else None
     return max(backing_off, after) if after is not None else backing_off
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Returns the seconds in a Retry-After header, which is a number or a date (RFC 9110, 10.2.3)."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _reason(reply: Any) -> str:
-    """Returns the server's own words for an error, in one short line."""
-    try:
-        found = reply.json()
-        found = found.get("error", found) if isinstance(found, dict) else found
-        found = found.get("message", found) if isinstance(found, dict) else found
-    except (ValueError, RecursionError):
-        found = reply.text
-    return " ".join(str(found).split()) or "no reason given"
-
-
-def masked(value: Any, secret: str) -> Any:
-    """Returns a value of JSON with `***` for the key wherever it stands in a text."""
-    if not secret:
-        return value
-    if isinstance(value, str):
-        return value.replace(secret, "***")
-    if isinstance(value, list):
-        return [masked(part, secret) for part in value]
-    return {name: masked(part, secret) for name, part in value.items()} if isinstance(value, dict) else value
-
-
-def _response(reply: Any, body: Body) -> Response:
-    """Returns what is kept of a reply; half a reply is asked for again."""
-    try:
-        found = reply.json()
-        choice = found["choices"][0]
-        content, finish = choice["message"].get("content"), choice.get("finish_reason")
-        content, finish = _text(content), _text(finish)
-        used = found.get("usage") or {}
-        response: Response = {
-            "content": content,
-            "finish": finish,
-            "usage": [int(used.get(f"{side}_tokens") or 0) for side in ("prompt", "completion")],
-        }
-        if body.get("logprobs"):
-            given = (choice.get("logprobs") or {}).get("content")
-            if not given and content:
-                raise Hopeless("it gives no log-probabilities. Set `form: json` for this prompt, and answers follow a JSON schema instead.")
-            response["tokens"] = [
-                [
-                    _text(step["token"]) or "",
-                    _number(step["logprob"]),
-                    [[_text(top["token"]) or "", _number(top["logprob"])] for top in step.get("top_logprobs") or []],
-                ]
-                for step in given or []
-            ]
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
-        raise Later("the server sent half an answer, or none in OpenAI's form") from None
-    return response
-
-
-def _text(value: Any) -> str | None:
-    """Returns a text or None as it is, halves of a pair replaced; anything else is a TypeError."""
-    if value is not None and not isinstance(value, str):
-        raise TypeError
-    return value and value.encode("utf-8", "replace").decode("utf-8")
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, (bool, str)) or math.isnan(value):
-        raise TypeError
-    return round(min(max(float(value), -1e4), 0.0), 6)  # some servers write -inf, or -9999

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from labelrounds.core import files, params, paths
 from labelrounds.core.errors import UserError, at
-from labelrounds.models import base_models
+from labelrounds.models import base_models, sources
 from labelrounds.models.objectives import pad
 from labelrounds.models.runtime import Machine, autocast
 from labelrounds.pool.identity import text_id
@@ -196,7 +196,7 @@ def _translator(folder: Path, machine: Machine) -> tuple[Any, Any]:
 
     if not folder.is_dir():
         raise UserError(f'params.yaml: unlabelled.translators names "{folder}": there is no such folder. Name a model folder with safetensors.')
-    base_models.check_model_folder(folder)
+    sources.check_model_folder(folder)
     try:
         model = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
     except (ValueError, OSError) as error:

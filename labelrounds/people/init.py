@@ -16,33 +16,21 @@ from typing import Any
 
 import click
 
-from labelrounds.core import files, journal, lock, params, paths, tables
+from labelrounds.core import files, journal, params, paths
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.params import editing, rules
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
-from labelrounds.people import importing, tracking
+from labelrounds.people import clearing, importing, tracking
 from labelrounds.people.exchange import columns, reading
 from labelrounds.people.exchange.said import Read
 from labelrounds.pool import reader
 from labelrounds.rounds import names, record, schema, shares
 
 DEMO_PROMPT = "studies/llm/prompts/sentiment"
-DEMO_PIPELINE = (Path("data/dvc.yaml"), Path("data/dvc.lock"))
 MULTI_LABEL_EPOCHS = 10
 MANY = 1000  # labels, above which it asks
 SPARE = 10_000_000  # bytes for everything but the pool
 WITHOUT_GIT = "[core]\n    no_scm = true\n"
-MADE = (
-    "dvc.lock",
-    "models/encoder",
-    "models/labeler",
-    "data/split",
-    "data/corpus",
-    "data/unlabelled",
-    "data/predictions",
-    "data/queue",
-    "data/demo",
-)
 
 
 def start(pool_file: Path, labelled: Sequence[Path], wanted: columns.Wanted, format: str | None, yes: bool) -> None:
@@ -63,8 +51,8 @@ def start(pool_file: Path, labelled: Sequence[Path], wanted: columns.Wanted, for
     first = len({annotation.id for annotation in rounds[0][0]}) if rounds else 0
     new_params, told = edited_params(settings, task, kept, text_name, first)
     check_space(pool_file)
-    going = leftovers(pool_file, labelled)
-    ask_before_removing(going, yes)
+    going = clearing.leftovers(pool_file, labelled)
+    clearing.ask_before_removing(going, yes)
 
     with journal.change() as change:
         for path in going:
@@ -153,51 +141,6 @@ def round_of(path: Path, found: Read, task: Task, pool_file: Path, text_column: 
             f"({len(unknown)} such rows of {at(path)}). Give the text, or remove the row."
         )
     return annotations, texts
-
-
-def leftovers(pool_file: Path, labelled: Sequence[Path]) -> list[Path]:
-    """Returns what goes: the demo's files, everything the pipeline made, and rounds and pools of before."""
-    given = {path.resolve() for path in (pool_file, *labelled)}
-    found = [
-        *DEMO_PIPELINE,
-        *map(Path, MADE),
-        *sorted(path for path in paths.SCRATCH.glob("*") if path not in (lock.LOCK, lock.HOLDER)),
-        *sorted(Path("metrics").glob("*")),
-        *sorted(paths.EVALUATED.glob("*.json")),
-        *sorted(paths.ROUNDS.glob("*.csv")),
-        *sorted(paths.AUDITS.glob("*.csv")),
-        *sorted(paths.DRAWN.glob("*.csv")),
-        *sorted(paths.SNAPSHOTS.glob("*.json")),
-        *sorted(Path("studies").glob("*/dvc.lock")),
-        *sorted(Path("studies").glob("*/points/*.jsonl")),
-        *sorted(paths.LANGUAGE_MODELS.glob("*/")),
-        *sorted(Path("data").glob("pool*")),
-    ]
-    return [path for path in found if path.exists() and path.resolve() not in given]
-
-
-def ask_before_removing(going: Sequence[Path], yes: bool) -> None:
-    """Asks, unless `yes`, before anything goes that is not the demo's."""
-    is_demo = DEMO_PIPELINE[0].is_file()
-    own = [path for path in going if not (is_demo and is_the_demos(path))]
-    if not own or yes:
-        return
-    click.echo("These files are not the demo's and would be removed:")
-    for path in own:
-        click.echo(f"  {path}")
-    if not sys.stdin.isatty() and not sys.stdin.readable():
-        raise UserError("nobody is there to ask. Run it again with --yes if they may go.")
-    click.confirm("Remove them?", abort=True)
-
-
-def is_the_demos(path: Path) -> bool:
-    """Says whether a leftover came with the clone: of rounds, those that the demo's crowd labelled."""
-    if path.parent in (paths.ROUNDS, paths.AUDITS):
-        try:
-            return all(row.cells.get("annotator", "").startswith(("crowd", "rater-")) for row in tables.rows(path))
-        except UserError:
-            return False
-    return path.parent != Path("data") or path.as_posix() in MADE or path.name in ("pool.csv", "dvc.yaml", "dvc.lock")
 
 
 def place_of(pool_file: Path) -> Path:

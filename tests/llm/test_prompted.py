@@ -27,7 +27,7 @@ from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task, labels_of
 from labelrounds.labelers import contract, transformer
 from labelrounds.llm import answers, local, prompt
-from labelrounds.models import base_models, runtime
+from labelrounds.models import runtime, sources
 from labelrounds.people import cli
 from tests import small, tiny
 from tests.conftest import BASELINE, ENVIRONMENT
@@ -139,7 +139,7 @@ def here(tmp_path: Path, taught: Path, monkeypatch: pytest.MonkeyPatch) -> Small
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     stage("corpus")
-    base_models.bring(str(taught / "bert"), paths.VANILLA)
+    sources.bring(str(taught / "bert"), paths.VANILLA)
     stage("language_model", "tiny")
     return made
 
@@ -240,7 +240,7 @@ def test_the_shared_beginning_changes_no_number(taught: Path, tmp_path: Path, mu
     import torch
 
     machine = runtime.start(1, 1, "fp32")
-    base_models.bring(str(taught / "tiny"), tmp_path / "tiny")
+    sources.bring(str(taught / "tiny"), tmp_path / "tiny")
     task = Task("multi-label" if multi else "multi-class", ("the", "my") if shared else ("billing matters", "praise", "the"))
     asked = prompt.Prompt(SOURCE, task, "scores", 1000, "prompt.jinja")
     model = local.LocalModel(tmp_path / "tiny", asked, (), machine)

@@ -14,7 +14,7 @@ import pytest
 from labelrounds.core.errors import UserError
 from labelrounds.core.params import LanguageModel
 from labelrounds.core.task import Task
-from labelrounds.llm import answers, responses, server
+from labelrounds.llm import answers, replies, responses, server
 from labelrounds.llm.prompt import Prompt
 
 TASK = Task("multi-class", ("good", "bad"))
@@ -159,9 +159,9 @@ def test_nobody_asks_before_the_moment_that_retry_after_names(loopback: Misbehav
 
 
 def test_retry_after_is_a_number_or_a_date_or_nothing() -> None:
-    assert server._retry_after("2.5") == 2.5 and server._retry_after("-3") == 0 and server._retry_after(None) is None
-    assert 25 < server._retry_after(email.utils.formatdate(time.time() + 30, usegmt=True)) < 31
-    assert server._retry_after("soon") is None and server._retry_after("nan") is None
+    assert replies.retry_after("2.5") == 2.5 and replies.retry_after("-3") == 0 and replies.retry_after(None) is None
+    assert 25 < replies.retry_after(email.utils.formatdate(time.time() + 30, usegmt=True)) < 31
+    assert replies.retry_after("soon") is None and replies.retry_after("nan") is None
 
 
 def test_a_server_that_asks_for_an_hour_is_not_waited_for(loopback: Misbehaving) -> None:

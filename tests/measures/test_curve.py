@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score
 from labelrounds.core import files, params
 from labelrounds.core.task import Task, labels_of
 from labelrounds.measures import curve, scores
-from labelrounds.models import base_models
+from labelrounds.models import sources
 from labelrounds.report import plots
 from studies.learning_curve import curve as study
 from tests import tiny
@@ -318,7 +318,7 @@ def test_the_point_of_all_labels_is_the_labeler_of_the_loop(here: SmallProject) 
     """With the project's own seed, the study's last point answers as finetune@NAME does."""
     from tests.stages.test_models import csv_rows, run
 
-    base_models.bring(str(tiny.model(here.folder / "source")), here.folder / "models/encoder/vanilla")
+    sources.bring(str(tiny.model(here.folder / "source")), here.folder / "models/encoder/vanilla")
     here.params(seed=2, learning_curve={"sizes": [10], "seeds": [2], "recipes": ["vanilla", "zero", "baseline"], "against": "baseline"})
     run_study(here)
     gold = np.zeros((len(here.rows("data/split/test.csv")), 3), int)

@@ -13,7 +13,7 @@ from labelrounds.core.params import Finetune
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, transformer
 from labelrounds.methods import classifier, heads
-from labelrounds.models import base_models, runtime, training
+from labelrounds.models import base_models, runtime, sources, training
 from tests import tiny
 
 LABELS = ("billing", "delivery", "praise", "rare")
@@ -52,7 +52,7 @@ def test_few_labels_train_for_as_many_steps_as_are_asked_for_and_many_labels_no_
 @pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert", "electra", "modernbert", "gpt2"])
 @pytest.mark.parametrize("pooled", ["mean", "cls", "last"])
 def test_a_head_begins_with_what_the_frozen_vectors_say_or_with_the_labels_frequencies(kind: str, pooled: str, tmp_path: Path) -> None:
-    base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
+    sources.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
     encoder, machine = base_models.open_base(tmp_path / "vanilla"), runtime.start(13, 1, "fp32")
     own_class = pooled == ("last" if kind == "gpt2" else "cls")
 
@@ -78,7 +78,7 @@ def test_a_head_begins_with_what_the_frozen_vectors_say_or_with_the_labels_frequ
 @pytest.mark.parametrize("task", [ONE, MANY])
 @pytest.mark.parametrize("pooled", ["mean", "cls"])
 def test_a_model_says_before_its_first_step_what_the_probe_says(task: Task, pooled: str, tmp_path: Path) -> None:
-    base_models.bring(str(tiny.model(tmp_path / "source", "bert")), tmp_path / "vanilla")
+    sources.bring(str(tiny.model(tmp_path / "source", "bert")), tmp_path / "vanilla")
     encoder, machine = base_models.open_base(tmp_path / "vanilla"), runtime.start(13, 1, "fp32")
     card = contract.new_card("transformer", task, Path(__file__), 0, 32, None, pooled)
     examples = train(task)

@@ -12,7 +12,7 @@ from labelrounds.core import examples, files, params, paths
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, nearest, nli
 from labelrounds.methods import jobs, probe, zero_shot
-from labelrounds.models import base_models
+from labelrounds.models import sources
 from tests import tiny
 from tests.conftest import BASELINE
 from tests.small import PROPERTY, SmallProject, project
@@ -83,13 +83,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import BertForSequenceClassification
 
     folder = tmp_path_factory.mktemp("models")
-    base_models.bring(str(tiny.model(folder / "source")), folder / "vanilla")
+    sources.bring(str(tiny.model(folder / "source")), folder / "vanilla")
     torch.manual_seed(0)
     names = {0: "contradiction", 1: "ENTAILMENT", 2: "neutral"}
     model = BertForSequenceClassification.from_pretrained(folder / "source", num_labels=3, id2label=names, label2id={v: k for k, v in names.items()})
     model.save_pretrained(folder / "judge")
     tiny.tokenizer().save_pretrained(folder / "judge")
-    base_models.bring(str(folder / "judge"), folder / "nli")
+    sources.bring(str(folder / "judge"), folder / "nli")
     return folder
 
 

@@ -18,7 +18,7 @@ from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract
 from labelrounds.measures import scores
 from labelrounds.methods import jobs
-from labelrounds.models import adapters, base_models
+from labelrounds.models import adapters, sources
 from tests import tiny
 from tests.conftest import ENVIRONMENT
 from tests.graph import ROOT
@@ -45,7 +45,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallProject:
 
 
 def recipe(here: SmallProject, kind: str, **values) -> None:
-    base_models.bring(str(tiny.model(here.folder / "source", kind)), here.folder / "models/encoder/vanilla")
+    sources.bring(str(tiny.model(here.folder / "source", kind)), here.folder / "models/encoder/vanilla")
     here.params(
         recipes={"it": {"encoder": "vanilla", **values}},
         deploy="it",

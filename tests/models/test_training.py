@@ -9,7 +9,7 @@ import pytest
 
 from labelrounds.core import files
 from labelrounds.labelers import transformer
-from labelrounds.models import base_models, checkpoints, objectives, runtime, training
+from labelrounds.models import base_models, checkpoints, objectives, runtime, sources, training
 from tests import tiny
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ class Killed(BaseException):
 @pytest.fixture(scope="module")
 def vanilla(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("training")
-    base_models.bring(str(tiny.model(folder / "source")), folder / "vanilla")
+    sources.bring(str(tiny.model(folder / "source")), folder / "vanilla")
     return folder / "vanilla"
 
 

@@ -10,7 +10,7 @@ import pytest
 from labelrounds.core.task import Task
 from labelrounds.labelers import transformer
 from labelrounds.methods import classifier
-from labelrounds.models import base_models, objectives, runtime, training, vocabulary
+from labelrounds.models import base_models, objectives, runtime, sources, training, vocabulary
 from tests import tiny
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ class Killed(BaseException):
 @pytest.fixture
 def family(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], tuple[Any, base_models.BaseModel, Any]]:
     """A new classifier on the same base model at each call, with its encoder and the machine."""
-    base_models.bring(str(tiny.model(tmp_path / "source", request.param)), tmp_path / "vanilla")
+    sources.bring(str(tiny.model(tmp_path / "source", request.param)), tmp_path / "vanilla")
 
     def load() -> tuple[Any, base_models.BaseModel, Any]:
         import torch

@@ -13,7 +13,7 @@ from labelrounds.core import files, paths
 from labelrounds.core.task import Task
 from labelrounds.labelers import contract, linear
 from labelrounds.measures import binomial
-from labelrounds.people import init
+from labelrounds.people import clearing
 from labelrounds.pool.identity import text_id
 from labelrounds.rounds import audits
 from tests.small import LABELS, SmallProject, project, sentences
@@ -294,5 +294,5 @@ def test_a_new_project_begins_without_the_audits_of_the_old_one(here: SmallProje
     here.fill("check.csv", said)
     here.command("import", "check.csv")
     with contextlib.chdir(here.folder):
-        going = {path.as_posix() for path in init.leftovers(Path("texts.csv"), [])}
+        going = {path.as_posix() for path in clearing.leftovers(Path("texts.csv"), [])}
     assert {here.named("data/audits/01.csv"), here.named("data/audits/drawn/01.csv")} <= going

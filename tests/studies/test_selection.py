@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from labelrounds.core.task import Task
-from labelrounds.models import base_models
+from labelrounds.models import sources
 from labelrounds.rounds import record
 from studies.selection import play
 from tests import tiny
@@ -56,7 +56,7 @@ def test_an_encoder_is_adapted_once_to_texts_that_hold_no_test_text(tmp_path: Pa
     here.table("gold.csv", ["text", "label"], rows[:80])
     here.table("test.csv", ["text", "label"], rows[80:110])
     here.table("pool.csv", ["text"], ([text] for text, _ in rows[90:]))
-    base_models.bring(str(tiny.model(tmp_path / "source")), tmp_path / "models/encoder/vanilla")
+    sources.bring(str(tiny.model(tmp_path / "source")), tmp_path / "models/encoder/vanilla")
     monkeypatch.chdir(tmp_path)
     words = "made --gold gold.csv --test test.csv --pool pool.csv --recipe supervised --strategies random --first 50 --size 10 --rounds 1 --seeds 1"
     done = CliRunner().invoke(play.main, shlex.split(words))

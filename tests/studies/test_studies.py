@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from labelrounds.models import base_models
+from labelrounds.models import sources
 from studies.few_labels import __main__ as few_labels
 from studies.semi_supervised import compare
 from tests import tiny
@@ -56,7 +56,7 @@ def test_few_labels_gives_every_arm_the_same_texts_and_computes_nothing_twice(
     column = "labels" if multi_label else "label"
     here.table("train.csv", ["text", column], rows[:80])
     here.table("test.csv", ["text", column], rows[80:])
-    base_models.bring(str(tiny.model(tmp_path / "source")), tmp_path / "models/encoder/vanilla")
+    sources.bring(str(tiny.model(tmp_path / "source")), tmp_path / "models/encoder/vanilla")
     monkeypatch.chdir(tmp_path)
     words = ["made", "--set", "topics=train.csv,test.csv", "--sizes", "30", "--seeds", "2", "--arms", "supervised,before,regression"]
     done = CliRunner().invoke(few_labels.main, words)
