@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from labelrounds.core import files, params, paths
-from labelrounds.core.params import writing
+from labelrounds.core.params import editing
 
 ROOT = Path(__file__).parents[1]
 LABELS = ["billing", "delivery", "praise"]
@@ -49,7 +49,7 @@ def build(pool: int, more: int) -> None:
     shutil.copyfile(ROOT / params.PATH, params.PATH)
     project = params.PATH.read_text(encoding="utf-8").replace("\ndeploy: adapted ", "\ndeploy: baseline ")
     params.PATH.write_text(project, encoding="utf-8")
-    writing.change({("task", "labels"): LABELS, ("task", "descriptions"): {}, ("data", "pool"): "data/pool.csv", ("data", "text_column"): "text"})
+    editing.write({("task", "labels"): LABELS, ("task", "descriptions"): {}, ("data", "pool"): "data/pool.csv", ("data", "text_column"): "text"})
     rows = []
     for number in range(pool + more):
         label = draw.choice(LABELS)

@@ -28,6 +28,7 @@ from labelrounds.rounds import names, record, schema, shares
 
 DEMO_PROMPT = "studies/llm/prompts/sentiment"
 MULTI_LABEL_EPOCHS = 10
+PROMISE = 0.95  # of automatic labels, until a team chooses its own
 MANY = 1000  # labels, above which it asks
 SPARE = 10_000_000  # bytes for everything but the pool
 WITHOUT_GIT = "[core]\n    no_scm = true\n"
@@ -177,6 +178,9 @@ def edited_params(settings: params.Params, task: Task, kept: Path, text_column: 
         share = shares.choose(first, len(task.labels), task.multi_label)
         changes |= {("split", "valid"): share.valid, ("split", "test"): share.test}
         told.append(str(share))
+    if (promised := settings.predict.precision) != PROMISE:
+        changes["predict", "precision"] = PROMISE
+        told.append(f"predict.precision is {PROMISE} now, was {promised}: the demo's promise suits the demo's people (params.yaml).")
     if task.multi_label:  # one decision per label takes longer to learn than one per text
         for knob, least in (("epochs", MULTI_LABEL_EPOCHS), ("patience", MULTI_LABEL_EPOCHS // 2)):
             if (now := getattr(settings.finetune, knob)) < least:
