@@ -35,6 +35,8 @@ def leftovers(pool_file: Path, labelled: Sequence[Path]) -> list[Path]:
         *sorted(paths.ROUNDS.glob("*.csv")),
         *sorted(paths.AUDITS.glob("*.csv")),
         *sorted(paths.DRAWN.glob("*.csv")),
+        *sorted(paths.SKIPS.glob("*.csv")),
+        *sorted(paths.INBOX.glob("*")),
         *sorted(paths.SNAPSHOTS.glob("*.json")),
         *sorted(Path("studies").glob("*/dvc.lock")),
         *sorted(Path("studies").glob("*/points/*.jsonl")),
@@ -65,4 +67,6 @@ def is_the_demos(path: Path) -> bool:
             return all(row.cells.get("annotator", "").startswith(("crowd", "rater-")) for row in tables.rows(path))
         except UserError:
             return False
+    if path.parent in (paths.SKIPS, paths.INBOX):  # the demo's people have never been on the page
+        return False
     return path.parent != Path("data") or path.as_posix() in MADE or path.name in ("pool.csv", "dvc.yaml", "dvc.lock")

@@ -5,6 +5,7 @@ what is killed goes on where it was when the command is typed again, without arg
 """
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ import click
 
 from labelrounds.core import files, params, paths, removal, tables
 from labelrounds.core.errors import UserError, at, first_of
-from labelrounds.people import tracking
+from labelrounds.people import quick, tracking
+from labelrounds.people.serve import finish, journal
 from labelrounds.pool import kept, reader, retired
 from labelrounds.pool.identity import ID_PATTERN, near_duplicate_key, text_id
 from labelrounds.rounds import carried, queue, record
@@ -21,7 +23,7 @@ from labelrounds.rounds import carried, queue, record
 # In the order in which they lose the texts: what is made of others first, what people said next.
 TABLES = (
     "data/queue/*", "data/predictions/labelled.*", "data/predictions/shards/*", "data/unlabelled/*", "data/split/*.csv", "data/corpus/*",
-    "metrics/*/*.csv", "metrics/*.csv", "data/skips/*", "data/inbox/*", "data/audits/drawn/*.csv", "data/audits/*.csv",
+    "metrics/*/*.csv", "metrics/*.csv", "data/skips/*", "data/inbox/*", "data/inbox/done/*", "data/audits/drawn/*.csv", "data/audits/*.csv",
     "data/rounds/*.csv",
 )  # fmt: skip
 SEARCHED = ("data", "metrics", "studies", "prompts", "*.csv", "*.xlsx", "*.html", "*.jsonl", "*.tsv")
@@ -144,14 +146,28 @@ def purge(gone: set[str], settings: params.Params) -> Iterator[tuple[Path, int]]
                 and (count := removal.remove(path, goes))
             ):
                 yield path, count
+    shutil.rmtree(quick.ROOM, ignore_errors=True)  # vectors of the pool's texts, which `labelrounds quick` makes anew
     for path in sorted(kept.ROOM.glob("*/*.parquet")):  # a part with a row less is no part: it is made anew
         if count := sum(goes(row.cells) for row in tables.rows(path)):
             path.unlink()
             yield path, count
+    yield from from_journals(gone)
     yield from from_lists(gone)
     for path in tables.shards(settings.data.pool):
         if count := removal.remove(path, lambda cells: text_id(cells.get(settings.data.text_column, "")) in gone):
             yield path, count
+
+
+def from_journals(gone: set[str]) -> Iterator[tuple[Path, int]]:
+    """Takes the lines about the texts out of the journals of the page to label on; yields (path, lines that went)."""
+    with finish.alone():
+        for path in sorted(paths.INBOX.rglob(f"*{journal.SUFFIX}")):
+            lines = path.read_bytes().splitlines(keepends=True)
+            kept_lines = [line for line in lines if not any(identity.encode() in line for identity in gone)]
+            if len(kept_lines) < len(lines):
+                with files.atomic(path, "wb") as file:
+                    file.writelines(kept_lines)
+                yield path, len(lines) - len(kept_lines)
 
 
 def from_lists(gone: set[str]) -> Iterator[tuple[Path, int]]:

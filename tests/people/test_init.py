@@ -141,11 +141,13 @@ def test_a_folder_of_shards_is_a_pool(fresh: Project) -> None:
 
 def test_it_asks_before_it_removes_anything_that_is_not_the_demos(fresh: Project) -> None:
     mine = fresh.write("data/rounds/02.csv", "id,label,annotator\n0123456789abcdef,positive,ana\n")
+    waiting = fresh.write("data/inbox/queue.journal", '{"do": "label", "person": "ana", "id": "0123456789abcdef"}\n')
     said = fresh.run("labelrounds", "init", "--pool", str(fresh.write("../mine.csv", POOL)), code=1, input="n\n")
     assert "data/rounds/02.csv" in said.stdout and "data/rounds/01.csv" not in said.stdout
+    assert "data/inbox/queue.journal" in said.stdout and waiting.exists(), "labels that wait for a round are not the demo's"
     assert mine.exists() and (fresh.folder / "data/dvc.yaml").exists()
     fresh.run("labelrounds", "init", "--pool", str(fresh.folder.parent / "mine.csv"), input="y\n")
-    assert not mine.exists()
+    assert not mine.exists() and not waiting.exists()
 
 
 def test_what_a_run_of_the_demo_made_goes_without_a_question_and_every_readme_stays(fresh: Project) -> None:

@@ -49,6 +49,12 @@ def here(tmp_path: Path) -> SmallProject:
     snapshot = {"round": "01", "labeler": "baseline", "model": "m", "train": 3, "test": {ID: "good", text_id(TEXTS[4]): "bad"}, "stop": {ID: "good"}}
     made.write("data/snapshots/01.json", json.dumps(snapshot) + "\n")
     made.write("metrics/report.html", f"<p>{GONE}</p>")
+    events = [
+        {"do": "label", "person": "Ann", "id": name, "key": name, "at": "2026-01-01T00:00:00Z", "labels": ["good"]}
+        for name in (ID, text_id(TEXTS[7]))
+    ]
+    for place in ("queue", "done/round-001"):
+        made.write(f"data/inbox/{place}.journal", "".join(json.dumps(event) + "\n" for event in events))
     return made
 
 
@@ -72,6 +78,9 @@ def test_a_text_goes_from_every_file_and_all_else_stays(here: SmallProject) -> N
     assert len(here.rows("data/rounds/01.csv")) == 35 and len(here.rows("data/pool/000-a.csv")) == 39
     assert [row["text"] for row in here.rows("data/rounds/02.csv")] == ["a text of a round alone"]
     assert "59 pool texts" in here.split(), "the loop goes on"
+    assert "data/inbox/queue.journal: 1 rows removed" in said and "1 labels of 1 texts are in data/rounds/03-" in here.command("import"), (
+        "what others said stays"
+    )
 
 
 @pytest.mark.parametrize("way", ["id", "file of ids", "file of texts", "lines"])
