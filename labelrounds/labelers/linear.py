@@ -84,12 +84,19 @@ def train(texts: list[str], targets: np.ndarray, task: Task, inverse_regularizat
 
 
 def regression(
-    matrix: Any, targets: np.ndarray, task: Task, inverse_regularization: float, seed: int, balanced: bool = False
+    matrix: Any,
+    targets: np.ndarray,
+    task: Task,
+    inverse_regularization: float,
+    seed: int,
+    balanced: bool = False,
+    counts: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns (weights, bias) of a logistic regression, of shapes (n_labels, n_features) and (n_labels,).
 
     matrix : sparse or dense, of shape (n_texts, n_features). A label that no text has gets a bias of -inf.
     balanced : whether the texts of a rare label count more, so that all labels weigh the same
+    counts : how much each text counts, of shape (n_texts,)
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -104,7 +111,7 @@ def regression(
     if task.multi_label:
         for number in range(len(task.labels)):
             if 0 < targets[:, number].sum() < n_texts:
-                fitted = new().fit(matrix, targets[:, number])
+                fitted = new().fit(matrix, targets[:, number], counts)
                 weights[number], bias[number] = fitted.coef_[0], fitted.intercept_[0]
             elif targets[:, number].all():
                 bias[number] = np.inf
@@ -113,7 +120,7 @@ def regression(
         if len(present) == 1:
             bias[present] = 0.0
         else:
-            fitted = new().fit(matrix, targets.argmax(axis=1))
+            fitted = new().fit(matrix, targets.argmax(axis=1), counts)
             both = len(present) == 2  # scikit-learn gives one row for two classes: the second against the first
             weights[present] = np.vstack([-fitted.coef_ / 2, fitted.coef_ / 2]) if both else fitted.coef_
             bias[present] = np.concatenate([-fitted.intercept_ / 2, fitted.intercept_ / 2]) if both else fitted.intercept_

@@ -4,7 +4,9 @@ Class means or a balanced logistic regression, whichever tells texts apart bette
 labelled texts is judged by a model of the others. The same judgements calibrate the scores where there are no validation texts.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -65,19 +67,30 @@ def choose(found: np.ndarray, train: Examples, card: contract.Card, settings: Se
     found : unit vectors of the training texts, shape (n, d). The first of two that are equally good is taken.
     """
     task = card.schema
-    groups = [near_duplicate_key(text) for text in train.texts]
-    fold_of = label_errors.folds(train.gold, groups, min(settings.folds, max(len(set(groups)), 2)), seed, task.multi_label)
     best: tuple[float | str, float, np.ndarray] | None = None
     for candidate in (MEANS, *settings.inverse_regularization):
-        logits = np.full(train.gold.shape, UNLIKELY)
-        for fold in np.unique(fold_of):
-            seen, unseen = fold_of != fold, fold_of == fold
-            if seen.any():
-                weights, bias = fit(found[seen], train.gold[seen], task, candidate)
-                logits[unseen] = np.nan_to_num(found[unseen] @ weights.T + bias, neginf=UNLIKELY, posinf=-UNLIKELY)
+        logits = out_of_fold(found, train, settings.folds, seed, task, partial(fit, task=task, candidate=candidate))
         said = contract.calibrated(card, logits, train.gold)
         reached = scores.macro_f1(train.gold, indicator(contract.decide(contract.probabilities(logits, said), said), task))
         if best is None or reached > best[1]:
             best = (candidate, reached, logits)
     assert best is not None  # class means are always there
     return best
+
+
+def out_of_fold(
+    found: np.ndarray, train: Examples, folds: int, seed: int, task: Task, fit: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """Returns what is said of each text by a model of the other parts: logits of shape (n, n_labels). Near-duplicates are in one part.
+
+    found : unit vectors of shape (n, d); fit : makes (weights, bias) from vectors and 0/1 labels
+    """
+    groups = [near_duplicate_key(text) for text in train.texts]
+    fold_of = label_errors.folds(train.gold, groups, min(folds, max(len(set(groups)), 2)), seed, task.multi_label)
+    logits = np.full(train.gold.shape, UNLIKELY)
+    for fold in np.unique(fold_of):
+        seen, unseen = fold_of != fold, fold_of == fold
+        if seen.any():
+            weights, bias = fit(found[seen], train.gold[seen])
+            logits[unseen] = np.nan_to_num(found[unseen] @ weights.T + bias, neginf=UNLIKELY, posinf=-UNLIKELY)
+    return logits

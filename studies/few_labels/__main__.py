@@ -25,12 +25,13 @@ from labelrounds.core.task import Task, indicator, labels_of
 from labelrounds.labelers import contract
 from labelrounds.measures import scores
 from labelrounds.methods import jobs
-from labelrounds.pool.identity import near_duplicate_key
+from labelrounds.pool.identity import near_duplicate_key, text_id
 from studies.selection.play import read_gold, read_test
 
 VALIDATION = 0.2  # the share of the labels that the arms with validation spend on it
 BEFORE = {"head": "random", "head_learning_rate": 2e-4, "learning_rate": 2e-4}
 OURS = "supervised"
+UNLABELLED = 3000  # texts of the set that an arm may learn from without their labels
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ ARMS = {
     ),
     "probe": Arm("probe", "class means or a regression on frozen vectors, chosen on the labels"),
     "regression": Arm("probe", "a balanced logistic regression on frozen vectors, C = 1", 0.0, {"probe": {"inverse_regularization": [1.0]}}),
+    "self-training": Arm("self-training", "a regression on frozen vectors that also learns from the other texts, without their labels"),
     "setfit": Arm("setfit", "setfit with this project's settings"),
 }
 
@@ -100,11 +102,12 @@ def main(folder: Path, sets: tuple[str, ...], sizes: str, seeds: int, arms: str,
             for size in map(int, sizes.split(",")):
                 for seed in range(1, seeds + 1):
                     drawn = draw(gold, task, size, seed)
+                    others = without(gold, drawn)
                     for name in chosen:
                         row = {"set": label, "labels": size, "seed": seed, "arm": name}
                         if key(row) not in known:
                             bar.set_postfix_str(f"{label}, {size} labels, seed {seed}, {name}")
-                            row |= measure(known_arms[name], name, drawn, measured, task, base, encoder, seed, folder.resolve() / "project")
+                            row |= measure(known_arms[name], name, drawn, others, measured, task, base, encoder, seed, folder.resolve() / "project")
                             known[key(row)] = row
                             with open(kept, "a", encoding="utf-8") as file:
                                 file.write(json.dumps(row) + "\n")
@@ -161,12 +164,28 @@ def part(some: examples.Examples, rows: np.ndarray) -> examples.Examples:
     return examples.Examples([some.ids[row] for row in rows], [some.texts[row] for row in rows], some.gold[rows])
 
 
+def without(gold: examples.Examples, drawn: examples.Examples) -> list[str]:
+    """Returns up to UNLABELLED further texts of the set, drawn at random, the same ones for every seed but for those that are labelled."""
+    taken = set(drawn.ids)
+    order = np.random.default_rng(0).permutation(len(gold))
+    return [gold.texts[number] for number in order if gold.ids[number] not in taken][:UNLABELLED]
+
+
 def measure(
-    arm: Arm, name: str, drawn: examples.Examples, measured: examples.Examples, task: Task, base: Path, encoder: Path, seed: int, room: Path
+    arm: Arm,
+    name: str,
+    drawn: examples.Examples,
+    others: list[str],
+    measured: examples.Examples,
+    task: Task,
+    base: Path,
+    encoder: Path,
+    seed: int,
+    room: Path,
 ) -> dict[str, Any]:
     """Returns the scores on the test texts of a labeler made from the labelled ones, in a project of its own that is removed afterwards.
 
-    base : the params.yaml to begin with; encoder : the folder of the base model
+    others : texts that it may learn from without their labels; base : the params.yaml to begin with; encoder : the folder of the base model
     """
     build(room, base, encoder, task, arm, name, seed)
     valid = round(max(arm.validation, VALIDATION if task.multi_label else 0.0) * len(drawn))  # for many labels thresholds need some in any case
@@ -174,6 +193,7 @@ def measure(
         for path, rows in ((paths.TRAIN, range(valid, len(drawn))), (paths.VALID, range(valid))):
             some = part(drawn, np.asarray(rows, dtype=np.int64))
             files.write_csv(path, ["id", "text", task.column], zip(some.ids, some.texts, map(task.spell, labels_of(some.gold, task)), strict=True))
+        files.write_csv(paths.UNLABELLED, ["id", "text", "augmented"], ([text_id(text), text, text] for text in others))
         settings = params.load()
         job = jobs.Job(name, settings.recipes[name], settings, paths.TRAIN, paths.VALID, Path("scratch/run"), paths.LABELERS / name)
         jobs.make_labeler(job)
