@@ -1,6 +1,6 @@
 """Make the page that people look at, and the few numbers that `dvc metrics diff` shows.
 
-metrics/, data/rounds, data/split/*.csv, data/queue/suspects.csv ──► metrics/report.html, metrics/summary.json
+metrics/, data/rounds, data/split/*.csv, data/queue ──► metrics/report.html, metrics/summary.json
 """
 
 import click

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 CUT, TITLE = 300, 2000  # characters of a text on the page, and in its title
 PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
@@ -54,3 +55,11 @@ def cut(text: str) -> tuple[str, str]:
         return line, ""
     more = line if len(line) <= TITLE else f"{line[:TITLE]} … ({len(line):,} characters)"
     return f"{line[:CUT].rstrip()} …", more
+
+
+def coded(sentence: str) -> Any:
+    """Returns a sentence of ours as HTML, with what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = sentence.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts))

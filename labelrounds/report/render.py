@@ -12,9 +12,10 @@ from typing import Any
 
 from labelrounds.core import files, paths
 from labelrounds.core.errors import UserError, at
-from labelrounds.report import sections
-from labelrounds.report.formats import cut, digits, many, number, percent, score, shown, span
+from labelrounds.report import errors, labour, sections, state
+from labelrounds.report.formats import coded, cut, digits, many, number, percent, score, shown, span
 from labelrounds.report.sections import CRITERIA, Project, read_csv, read_json
+from labelrounds.rounds import queue, record
 
 MARK = '<meta name="generator" content="labelrounds">'
 
@@ -33,14 +34,14 @@ def _template() -> Any:
     from markupsafe import Markup
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {found.__name__: found for found in (cut, digits, many, number, percent, score, shown, span)} | {"svg": Markup}
+    environment.filters |= {found.__name__: found for found in (coded, cut, digits, many, number, percent, score, shown, span)} | {"svg": Markup}
     environment.globals["criteria"] = CRITERIA
     return environment.from_string(importlib.resources.files("labelrounds.report").joinpath("templates/report.html").read_text(encoding="utf-8"))
 
 
 def facts(project: Project) -> dict[str, Any]:
     """Returns everything that the template shows; None where its file is not there."""
-    split, predicted, adapted = (read_json(paths.METRICS / f"{name}.json") for name in ("split", "predict", "adapt"))
+    split, predicted, adapted, people = (read_json(paths.METRICS / f"{name}.json") for name in ("split", "predict", "adapt", "agreement"))
     measured = {name: found["test"] for name in project.labelers if (found := read_json(paths.METRICS / f"{name}.json")) is not None}
     deployed = measured.get(project.deployed)
     folder = paths.METRICS / project.deployed
@@ -54,39 +55,19 @@ def facts(project: Project) -> dict[str, Any]:
         "labels": sections.per_label(read_csv(folder / "labels.csv"), deployed),
         "confusion": sections.confusion(said, project.task),
         "reliability": sections.reliability(read_csv(folder / "reliability.csv"), deployed),
-        "wrong": None if said is None else sections.wrong(said, project),
+        "panels": errors.panels(said, project.task),
+        "wrong": None if said is None else errors.wrong(said, project),
         "labelers_plot": sections.labelers_plot(measured, project.deployed),
         "history": sections.history(said, deployed, split, project),
-        "agreement": sections.agreement(read_json(paths.METRICS / "agreement.json"), project),
+        "people": people,
+        "agreement": sections.agreement(people, project),
+        "labour": labour.per_week(record.read_all(project.task), project),
         "stop": read_json(paths.METRICS / "stop.json"),
         "gate": sections.gate(read_json(paths.METRICS / "gate.json")),
         "audit": read_json(paths.METRICS / "audit.json"),
         "suspects": sections.suspects(read_csv(paths.SUSPECTS), project),
     }
-    return pages | {"state": state(pages)}
-
-
-def state(found: dict[str, Any]) -> str:
-    """Returns where the loop stands, in one sentence."""
-    split, deployed, predicted = found["split"], found["deployed"], found["predicted"]
-    parts = []
-    if split:
-        given = sum(one["annotations"] for one in split["rounds"].values())
-        parts.append(f"{many(len(split['rounds']), 'round')} gave {many(given, 'label')}")
-    if deployed:
-        interval = deployed.get("ci95", {}).get("f1_macro")
-        known = f" (95 % interval {span(interval)})" if interval else ""
-        parts.append(f"the deployed labeler reaches a macro-F1 of {score(deployed['f1_macro'])}{known} on {many(deployed['n'], 'test text')}")
-    if predicted:
-        parts.append(
-            f"it labels {percent(predicted['auto'] / max(predicted['n'], 1))} of the pool automatically, and {many(predicted['review'], 'text')} need review"
-        )
-    if found["stop"]:
-        parts.append(f"{found['stop']['met']} of {len(CRITERIA)} criteria for enough labels are met")
-    if not parts:
-        return "Nothing has been labelled or measured yet."
-    sentence = "; ".join(parts)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    return pages | {"state": state.sentences(pages, len(queue.read()) if paths.QUEUE.is_file() else 0)}
 
 
 def check_target(path: Path) -> None:
@@ -101,8 +82,6 @@ def check_target(path: Path) -> None:
 
 def project_of(settings: Any, texts: bool) -> Project:
     """Returns what the page of these parameters is about; names of people are read from the rounds."""
-    from labelrounds.rounds import record
-
     task = settings.labelled_task()
     people = {annotation.annotator for annotation in record.read_all(task)}
     return Project(task, labelers_of(settings), settings.deploy, tuple(sorted(people)), texts, settings.seed)
@@ -120,6 +99,7 @@ def sources(labelers: Sequence[str]) -> list[Path]:
         paths.TRAIN,
         paths.VALID,
         paths.TEST,
+        paths.QUEUE,
         paths.SUSPECTS,
         paths.SNAPSHOTS,
         *(paths.METRICS / f"{name}.json" for name in names),

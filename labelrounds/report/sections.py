@@ -15,7 +15,7 @@ from labelrounds.report import plots
 from labelrounds.report.formats import score
 from labelrounds.rounds import names
 
-WRONG = 20  # texts it got wrong
+LISTED = 20  # suspects
 GRID = 12  # a confusion matrix of more labels is a heat map
 PAIRS = 15
 FACTS = 60
@@ -134,29 +134,6 @@ def reliability(rows: list[dict[str, str]] | None, deployed: dict[str, Any] | No
     return {"plot": plots.reliability("reliability", said, series), "bins": rows, "titles": titles} | errors
 
 
-def wrong(rows: list[dict[str, str]], project: Project) -> dict[str, Any]:
-    """Returns the texts that the deployed labeler got wrong, the surest of its errors first."""
-    task = project.task
-    known = texts_of([paths.TEST]) if project.texts else {}
-    errors = [row for row in rows if row["gold"] != row["predicted"]]
-    ranked = sorted(((how_sure(row, task), row) for row in errors), key=lambda pair: (-pair[0], pair[1]["id"]))
-    listed = [
-        {side: task.parse(row[side], f"metrics: {row['id']}") for side in ("gold", "predicted")}
-        | {"id": row["id"], "confidence": sure, "text": known.get(row["id"])}
-        for sure, row in ranked[:WRONG]
-    ]
-    return {"n": len(rows), "errors": len(errors), "rows": listed}
-
-
-def how_sure(row: dict[str, str], task: Task) -> float:
-    """Returns how sure a wrong decision was: the score of the label; multi-label: of the surest label that is wrong."""
-    found = {label: float(row.get(f"score_{label}") or 0) for label in task.labels}
-    if not task.multi_label:
-        return found.get(row["predicted"], 0.0)
-    gold, said = (set(task.parse(row[side], "metrics")) for side in ("gold", "predicted"))
-    return max([*(found[label] for label in said - gold), *(1 - found[label] for label in gold - said)])
-
-
 def history(said: list[dict[str, str]] | None, deployed: dict[str, Any] | None, split: dict[str, Any] | None, project: Project) -> str | None:
     """Returns the plot of macro-F1 over the rounds, from what earlier models said of today's test texts; None without an earlier one.
 
@@ -210,7 +187,8 @@ def agreement(found: dict[str, Any] | None, project: Project) -> dict[str, Any] 
     if not project.texts:
         names = numbered({*project.people, *(row[side] for row in both for side in ("one", "other")), *(row["person"] for row in alone)})
         pairs = [(names.get(one, one), names.get(other, other), row) for one, other, row in pairs]
-    return {"note": found.get("note", ""), "rows": rows, "pairs": pairs[:FACTS], "more": max(len(pairs) - FACTS, 0)}
+    labels = [row for row in read_csv(paths.METRICS / "agreement/labels.csv") or [] if row["alpha"]]
+    return {"note": found.get("note", ""), "rows": rows, "labels": labels, "pairs": pairs[:FACTS], "more": max(len(pairs) - FACTS, 0)}
 
 
 def numbered(people: Iterable[str]) -> dict[str, str]:
@@ -238,7 +216,7 @@ def suspects(rows: list[dict[str, str]] | None, project: Project) -> dict[str, A
     listed = [
         {side: task.parse(row[side], f"suspects: {row['id']}") if row[side] else None for side in ("label", "better")}
         | {"id": row["id"], "case": row["case"], "detail": row["detail"], "text": known.get(row["id"])}
-        for row in rows[:WRONG]
+        for row in rows[:LISTED]
     ]
     trained = read_json(paths.METRICS / "suspects.json")
     return {

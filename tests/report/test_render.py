@@ -1,11 +1,13 @@
 """The page people look at: complete, escaped, the same bytes twice, readable everywhere, and without texts where it must be."""
 
 import contextlib
-import csv
+import itertools
 import json
 import re
 import subprocess
 import sys
+import webbrowser
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,9 +18,10 @@ from hypothesis import strategies as st
 
 from labelrounds.core import files, params
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task, labels_of
-from labelrounds.measures import scores
+from labelrounds.measures import agreement_tables, scores
 from labelrounds.pool.identity import text_id
-from labelrounds.report import formats, render, sections
+from labelrounds.report import errors, formats, labour, render, sections, state
+from labelrounds.rounds import record
 from tests import browser, small
 from tests.graph import ROOT
 from tests.small import PROPERTY, SmallProject
@@ -97,7 +100,9 @@ def measured(folder: Path, task: Task, n: int = 60, seed: int = 0, texts: list[s
         made.pool(tests)
         files.write_csv("data/split/test.csv", ["id", "text", task.column], zip(ids, tests, map(task.spell, true), strict=True))
         people = [PEOPLE[number % len(PEOPLE)] for number in range(n)]
-        files.write_csv("data/rounds/01.csv", ["id", task.column, "annotator"], zip(ids, map(task.spell, true), people, strict=True))
+        moments = [f"2026-03-0{2 + number % 7}T10:00:00Z" for number in range(n)]
+        columns = ["id", task.column, "annotator", "labelled_at"]
+        files.write_csv("data/rounds/01.csv", columns, zip(ids, map(task.spell, true), people, moments, strict=True))
         for name in ("adapted", "baseline"):
             summary = scores.summary(gold, said, probabilities, task)
             bounds = {key: [max(value - 0.05, 0), min(value + 0.05, 1)] for key, value in summary.items() if isinstance(value, float)}
@@ -147,6 +152,8 @@ def measured(folder: Path, task: Task, n: int = 60, seed: int = 0, texts: list[s
         files.write_csv(
             "metrics/agreement/model.csv", ["person", "texts", "raw", "kappa", "kappa_low", "kappa_high"], [[PEOPLE[2], 15, 0.5, "", "", ""]]
         )
+        of_label = [12, 0.5, "", 0.5, 0.25, 0.75, 12, "", "", "", 0.4, 0.1, 0.7, "", "", ""]
+        files.write_csv("metrics/agreement/labels.csv", agreement_tables.LABELS, [[label, *of_label] for label in task.labels])
         criteria = {name: {"met": met, "reference": "Somebody 2009"} for name, met in (("gain", True), ("stability", False), ("people", None))}
         files.write_json("metrics/stop.json", {"met": 1, **criteria, "says": "1 of 3 criteria are met."})
         group = {"open": 1, "cut": 0.875, "risk": 0.025, "n": 80, "right": 79, "proven": 0.9626, "pool_share": 0.25, "valid_needed": None}
@@ -159,6 +166,9 @@ def measured(folder: Path, task: Task, n: int = 60, seed: int = 0, texts: list[s
         doubted = [(identity, "denied", first, other, "0.010000", "") for identity in ids[:25]]
         files.write_json("metrics/suspects.json", {"texts": 1234, "denied": 25, "tie": 1})
         even = ("0" * 16, "tie", "", "", "", f"round 01: {first} | {other}")
+        files.write_csv(
+            "data/queue/next.csv", ["id", "text", "suggestion", "confidence"], [(text_id(f"next {n}"), f"next {n}", first, "0.4") for n in range(3)]
+        )
         files.write_csv("data/queue/suspects.csv", ["id", "case", "label", "better", "quality", "detail"], [even, *doubted])
     return made
 
@@ -189,15 +199,17 @@ def test_the_page_says_where_the_loop_stands_and_shows_every_section(classes) ->
     test = json.loads(made.read("metrics/adapted.json"))["test"]
     low, high = test["ci95"]["f1_macro"]
     assert (
-        f"2 rounds gave 120 labels; the deployed labeler reaches a macro-F1 of {test['f1_macro']:.3f} (95 % interval {low:.3f} to {high:.3f})"
-        in page.text
-    )
-    assert "it labels 50 % of the pool automatically, and 300 texts need review; 1 of 3 criteria for enough labels are met." in page.text
+        f"2 rounds gave 120 labels; the deployed labeler reaches a macro-F1 of {test['f1_macro']:.3f} (95 % interval {low:.3f} to {high:.3f}) "
+        "on 60 test texts. It labels 50 % of the pool automatically, and 300 texts need review; 1 of 3 criteria for enough labels are met. "
+        "Next: label the 3 texts of the queue ( labelrounds serve ), then run dvc repro ."
+    ) in page.text
     for words in (
         "Expected calibration error 0.013 (before calibration 0.188)",
         "0.625 0.500 to 0.750 30",
         "Ben <i>Okri</i> 12 0.500 0.375",
         "confidence 0.875 79 of 80 0.963 25 %",
+        "good 12 0.500 0.250 to 0.750 0.400",
+        "2026-W10 20 20 20",
         "never: people look 79 of 80 0.963 0 % about 100",
         "more would not do",
         "01 120 100 97 0.970 0.915 to 0.994",
@@ -265,7 +277,9 @@ def test_tables_have_captions_and_header_cells_with_a_scope(where: str, request)
     assert len(tables) >= 8
     for table in tables:
         assert "<caption>" in table and not re.search(r"<th(?![^>]*scope=)[ >]", table)
-    assert re.findall(r"<h([1-6])", html) == ["1", *["2"] * 6, "3", "3", *["2"] * 3] and html.count("<h1") == 1 and '<html lang="en">' in html
+    levels = [int(level) for level in re.findall(r"<h([1-6])", html)]
+    assert levels[0] == 1 and levels.count(2) == 10 and all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert html.count("<h1") == 1 and '<html lang="en">' in html
 
 
 @pytest.mark.slow
@@ -282,22 +296,63 @@ def test_two_processes_make_the_same_bytes(classes) -> None:
     assert done.stdout.decode() == html
 
 
-def test_the_surest_errors_come_first_with_what_people_and_the_labeler_say(classes) -> None:
-    made, _, html = classes
-    with open(made.folder / "metrics/adapted/test.csv", encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["gold"] != row["predicted"]]
-    sure = sorted((float(row[f"score_{row['predicted']}"]) for row in rows), reverse=True)[: sections.WRONG]
-    items = re.findall(r"<li>\n<p class=.*?</li>", html.split('id="wrong"')[1], re.DOTALL)
-    shown = [float(re.search(r"confidence <b>([0-9.]+)", item)[1]) for item in items]
-    assert shown == pytest.approx(sure, abs=6e-4) and len(shown) == min(len(rows), sections.WRONG) > 5
+def test_errors_are_grouped_by_what_was_taken_for_what_and_the_surest_come_first(classes) -> None:
+    made, task, html = classes
+    with contextlib.chdir(made.folder):
+        rows = sections.read_csv(Path("metrics/adapted/test.csv"))
+        found = errors.wrong(rows, sections.Project(task, ("adapted",), "adapted"))
+    pairs = Counter((row["gold"], row["predicted"]) for row in rows if row["gold"] != row["predicted"])
+    counted = [(*group["gold"], *group["predicted"], group["count"]) for group in found["groups"]]
+    assert [count for *_, count in counted] == sorted(pairs.values(), reverse=True)[: errors.GROUPS]
+    assert all(pairs[gold, predicted] == count for gold, predicted, count in counted)
+    assert found["errors"] == pairs.total() == sum(count for *_, count in counted) + found["more"]
+    for group in found["groups"]:
+        sure = [float(row[f"score_{row['predicted']}"]) for row in rows if [row["gold"], row["predicted"]] == [*group["gold"], *group["predicted"]]]
+        assert [row["confidence"] for row in group["rows"]] == sorted(sure, reverse=True)[: len(group["rows"])]
+    assert len(re.findall(r"<h3>.* taken for ", html)) == len(found["groups"]) > 3
+
+
+def test_a_panel_per_label_counts_what_it_was_taken_for() -> None:
+    task = Task(MULTI_CLASS, ("a", "b", "c"))
+    pairs = [("a", "a"), ("a", "b"), ("a", "b"), ("a", "c"), ("b", "b")]
+    found = errors.panels([{"gold": gold, "predicted": predicted} for gold, predicted in pairs], task)
+    assert [(panel["label"], panel["texts"], panel["wrong"]) for panel in found["panels"]] == [("a", 4, 3), ("b", 1, 0)]
+    assert [(bar["name"], bar["count"], bar["right"]) for bar in found["panels"][0]["bars"]] == [("a", 1, True), ("b", 2, False), ("c", 1, False)]
+
+
+def test_labels_are_counted_per_person_and_week_by_the_times_they_carry() -> None:
+    def given(who: str, moment: str, name: str = "01") -> record.Annotation:
+        return record.Annotation("0" * 16, None, ("a",), who, "human", "", name, "here", labelled_at=moment)
+
+    project = sections.Project(Task(MULTI_CLASS, ("a", "b")), ("one",), "one", ("Ana", "Ben"))
+    dated = [given("Ana", "2026-01-04T23:59:00Z"), given("Ben", "2026-01-05T00:01:00Z"), given("Ben", "2025-12-31T10:00:00Z"), given("Ben", "")]
+    found = labour.per_week(dated, project)
+    assert (found["by"], found["people"], found["without"]) == ("week", ["Ben", "Ana"], 1)
+    assert [(row["name"], row["counts"]) for row in found["rows"]] == [("2026-W01", [1, 1]), ("2026-W02", [1, 0])]
+    undated = labour.per_week([given("Ana", "", "01"), given("Ana", "", "02"), given("", "", "02")], project)
+    assert (undated["by"], [(row["name"], row["counts"]) for row in undated["rows"]]) == ("round", [("01", [1, 0]), ("02", [1, 1])])
+    assert labour.per_week([], project) is None
+
+
+def test_the_next_step_follows_from_what_is_there() -> None:
+    nothing = dict.fromkeys(("split", "deployed", "predicted", "stop", "audit", "people"))
+    assert state.sentences(nothing, 0)[0] == "Nothing has been labelled or measured yet." and "labelrounds draw" in state.sentences(nothing, 0)[-1]
+    one = {"annotations": 5}
+    labelled = nothing | {"split": {"rounds": {"01": one}}}
+    assert "run `dvc repro`" in state.sentences(labelled, 0)[-1]
+    whole = labelled | {"deployed": {"f1_macro": 0.5, "n": 9}, "predicted": {"auto": 0, "review": 9, "n": 9}, "people": {"texts": 0}}
+    assert "label the 7 texts of the queue" in state.sentences(whole, 7)[-1] and "second opinions" in state.sentences(whole, 7)[-1]
+    enough = whole | {"stop": {"met": 3}, "predicted": {"auto": 4, "review": 5, "n": 9}}
+    assert "nothing asks for more labels; let people check" in state.sentences(enough, 7)[-1]
+    assert state.sentences(enough | {"audit": {"audits": 1}, "people": {"texts": 9}}, 7)[-1] == "Next: nothing asks for more labels."
 
 
 def test_of_several_labels_the_surest_that_is_wrong_counts() -> None:
     task = Task(MULTI_LABEL, ("a", "b", "c"))
     scored = {"score_a": "0.9", "score_b": "0.2", "score_c": "0.7"}
-    assert sections.how_sure({"gold": "a;b", "predicted": "a;c", **scored}, task) == pytest.approx(0.8)
-    assert sections.how_sure({"gold": "-", "predicted": "a", **scored}, task) == pytest.approx(0.9)
-    assert sections.how_sure({"gold": "a;c", "predicted": "a", **scored}, task) == pytest.approx(0.3)
+    assert errors.how_sure({"gold": "a;b", "predicted": "a;c", **scored}, task) == pytest.approx(0.8)
+    assert errors.how_sure({"gold": "-", "predicted": "a", **scored}, task) == pytest.approx(0.9)
+    assert errors.how_sure({"gold": "a;c", "predicted": "a", **scored}, task) == pytest.approx(0.3)
 
 
 def test_without_texts_no_text_and_no_name_is_on_the_page(classes, several) -> None:
@@ -339,7 +394,7 @@ def test_the_heaviest_page_is_under_two_megabytes(tmp_path) -> None:
 def test_two_labels_are_enough(tmp_path, kind: str) -> None:
     task = Task(kind, ("no", "yes"))
     page = Page(page_of(measured(tmp_path, task, n=8), task))
-    assert "What it takes for what" in page.text and not page.open
+    assert "Where the errors are" in page.text and not page.open
 
 
 def test_what_is_not_there_yet_is_said_in_one_line_each(tmp_path) -> None:
@@ -358,6 +413,7 @@ def test_what_is_not_there_yet_is_said_in_one_line_each(tmp_path) -> None:
         "predict.json",
         "gate.json",
         "audit.json",
+        "data/rounds",
     )
     for name in (*named, "agreement.json", "stop.json", "suspects", "test.csv"):
         assert sum(name in line for line in lines) == 1, name
@@ -402,6 +458,16 @@ def test_the_command_writes_a_copy_that_may_leave_and_overwrites_nothing_else(tm
     assert "is there already and is no page of labelrounds" in made.wrong("report", "mine.html")
     assert 'such as "page.html"' in made.wrong("report", "page.csv")
     assert "no such folder" in made.wrong("report", "nowhere/page.html")
+
+
+def test_the_page_opens_in_the_browser_or_says_what_to_run(tmp_path, monkeypatch) -> None:
+    made = small.project(tmp_path, LABELS)
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: bool(opened.append(address)) or address.startswith("file://"))
+    assert "metrics/report.html: the page is not here yet. Run `dvc repro report`" in made.wrong("report", "--open")
+    assert "Name a FILE" in made.command("report", code=2)
+    path = made.write("metrics/report.html", "<p>a page</p>")
+    assert made.command("report", "--open") == "metrics/report.html is open in your browser now.\n" and opened == [path.as_uri()]
 
 
 def test_a_studys_labeler_stands_on_the_page_when_it_is_deployed(tmp_path) -> None:
@@ -449,7 +515,7 @@ def test_in_a_browser_the_page_fits_shows_its_plots_and_asks_for_nothing(where: 
             ground = tab.ask("getComputedStyle(document.documentElement).backgroundColor")
             grounds.add(ground)
             assert min(contrast(colour, ground) for colour in set(tab.ask(colours))) >= 4.5, (wide, scheme)
-            assert tab.ask("document.querySelectorAll('h2').length") == 9
+            assert tab.ask("document.querySelectorAll('h2').length") == 10
         assert tab.requests == [path.as_uri()] * 4 and tab.complaints == []
     assert len(grounds) == 2, "light and dark look the same"
 

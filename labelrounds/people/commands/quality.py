@@ -83,18 +83,19 @@ def history(labeler: str | None, as_json: bool, path: Path | None) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--no-texts", is_flag=True, help="Leave out all texts and the names of people, so that the page may leave.")
-def report(file: Path, no_texts: bool) -> None:
-    """Write the page of metrics/report.html to FILE: one HTML file that needs no network."""
-    from labelrounds.core import files, params
-    from labelrounds.report import render
+@click.option("--open", "show", is_flag=True, help="Open the page in the browser: FILE, or metrics/report.html.")
+def report(file: Path | None, no_texts: bool, show: bool) -> None:
+    """Write the page of metrics/report.html to FILE, one HTML file that needs no network, or open it."""
+    from labelrounds.people import report_page
 
-    render.check_target(file)
-    project = render.project_of(params.load(), not no_texts)
-    with files.atomic(file) as target:
-        target.write(render.page(project))
-    click.echo(f"{at(file)} is there now, {'with' if project.texts else 'without'} texts.")
+    if file is None and (no_texts or not show):
+        raise click.UsageError("Name a FILE to write the page to, or open the page of the last `dvc repro`: labelrounds report --open")
+    if file is not None:
+        report_page.write(file, no_texts)
+    if show:
+        report_page.show(file or paths.REPORT)
 
 
 @click.command(cls=Command)
