@@ -25,6 +25,7 @@ LABELLED = Path("data/predictions/labelled.csv")  # for spreadsheets
 LABELLED_DATA = Path("data/predictions/labelled.parquet")  # the same for programs
 EVALUATED = Path("data/evaluated")
 QUEUE = Path("data/queue/next.csv")
+MAP = Path("data/queue/map.csv")
 SUSPECTS = Path("data/queue/suspects.csv")
 REPORT = METRICS / "report.html"
 

@@ -24,6 +24,12 @@ def scores(labels: Sequence[str]) -> Iterator[tuple[list[str], np.ndarray]]:
         yield table["id"].to_pylist(), np.stack([table[f"score_{label}"].to_numpy() for label in labels], axis=1)
 
 
+def ids() -> Iterator[str]:
+    """Yields the id of every text, in the pool's order."""
+    for table in _read(["id"]):
+        yield from table["id"].to_pylist()
+
+
 def cells(column: str) -> Iterator[tuple[str, str]]:
     """Yields (id, the labels as a cell) of every text. column : the task's, `label` or `labels`"""
     for table in _read(["id", column]):

@@ -12,7 +12,7 @@ from typing import Any
 
 from labelrounds.core import files, paths
 from labelrounds.core.errors import UserError, at
-from labelrounds.report import errors, labour, sections, state
+from labelrounds.report import errors, labour, landscape, sections, state
 from labelrounds.report.formats import coded, cut, digits, many, number, percent, score, shown, span
 from labelrounds.report.sections import CRITERIA, Project, read_csv, read_json
 from labelrounds.rounds import queue, record
@@ -65,6 +65,7 @@ def facts(project: Project) -> dict[str, Any]:
         "stop": read_json(paths.METRICS / "stop.json"),
         "gate": sections.gate(read_json(paths.METRICS / "gate.json")),
         "audit": read_json(paths.METRICS / "audit.json"),
+        "map": landscape.of_pool(project),
         "suspects": sections.suspects(read_csv(paths.SUSPECTS), project),
     }
     return pages | {"state": state.sentences(pages, len(queue.read()) if paths.QUEUE.is_file() else 0)}
@@ -100,6 +101,7 @@ def sources(labelers: Sequence[str]) -> list[Path]:
         paths.VALID,
         paths.TEST,
         paths.QUEUE,
+        paths.MAP,
         paths.SUSPECTS,
         paths.SNAPSHOTS,
         *(paths.METRICS / f"{name}.json" for name in names),

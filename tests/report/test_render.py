@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from labelrounds.core import files, params
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task, labels_of
-from labelrounds.measures import agreement_tables, scores
+from labelrounds.measures import agreement_tables, landscape, scores
 from labelrounds.pool.identity import text_id
 from labelrounds.report import errors, formats, labour, render, sections, state
 from labelrounds.rounds import record
@@ -169,6 +169,12 @@ def measured(folder: Path, task: Task, n: int = 60, seed: int = 0, texts: list[s
         files.write_csv(
             "data/queue/next.csv", ["id", "text", "suggestion", "confidence"], [(text_id(f"next {n}"), f"next {n}", first, "0.4") for n in range(3)]
         )
+        places = [(np.cos(n), np.sin(n)) for n in range(n)]
+        drawn = [
+            (i, text, task.spell(one), f"{0.3 + 0.6 * (k % 7) / 7:.4f}", f"{x:.4f}", f"{y:.4f}", k % 8, ("queued", "unsure", "", "")[k % 4])
+            for k, (i, text, one, (x, y)) in enumerate(zip(ids, tests, told, places, strict=True))
+        ]
+        files.write_csv("data/queue/map.csv", landscape.COLUMNS, sorted(drawn))
         files.write_csv("data/queue/suspects.csv", ["id", "case", "label", "better", "quality", "detail"], [even, *doubted])
     return made
 
@@ -219,7 +225,7 @@ def test_the_page_says_where_the_loop_stands_and_shows_every_section(classes) ->
     ):
         assert words in page.text, words
     assert 'class="missing"' not in html
-    assert len(page.all("svg")) == 3 and not page.open
+    assert len(page.all("svg")) == 4 and not page.open
 
 
 def test_every_tag_is_closed_and_every_id_stands_once(classes, several) -> None:
@@ -278,7 +284,7 @@ def test_tables_have_captions_and_header_cells_with_a_scope(where: str, request)
     for table in tables:
         assert "<caption>" in table and not re.search(r"<th(?![^>]*scope=)[ >]", table)
     levels = [int(level) for level in re.findall(r"<h([1-6])", html)]
-    assert levels[0] == 1 and levels.count(2) == 10 and all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert levels[0] == 1 and levels.count(2) == 11 and all(after <= before + 1 for before, after in itertools.pairwise(levels))
     assert html.count("<h1") == 1 and '<html lang="en">' in html
 
 
@@ -334,6 +340,26 @@ def test_labels_are_counted_per_person_and_week_by_the_times_they_carry() -> Non
     assert labour.per_week([], project) is None
 
 
+def test_the_map_has_a_dot_for_every_text_and_the_least_sure_groups_below_it(classes) -> None:
+    made, task, html = classes
+    drawn = re.search(r"<svg class=\"plot map\".*?</svg>", html, re.DOTALL)[0]
+    rows = made.rows("data/queue/map.csv")
+    marked = sum(row["mark"] != "" for row in rows)
+    assert drawn.count("h0") == len(rows) + marked and marked == 30
+    means = {group: np.mean([float(row["confidence"]) for row in rows if row["group"] == group]) for group in {row["group"] for row in rows}}
+    shown = re.findall(r'class="n">([0-9.]+)</td><td><bdi>', html.split('id="map"')[1].split("</section>")[0])
+    assert shown == [f"{mean:.3f}" for mean in sorted(means.values())[: len(shown)]] and len(shown) == 6
+    assert "of 8 groups of alike texts" in html and "typical words" in html and "typical words" not in page_of(made, task, texts=False)
+
+
+def test_many_labels_share_eight_colours(tmp_path) -> None:
+    task = Task(MULTI_CLASS, tuple(f"label-{number:02d}" for number in range(20)))
+    html = page_of(measured(tmp_path, task, n=100), task)
+    key = html.split('id="map"')[1].split('<ul class="key">')[1].split("</ul>")[0]
+    counts = [int(count) for count in re.findall(r"class=\"k[0-7]\"></i>.*?\((\d+)\)", key)]
+    assert len(counts) == 8 and sum(counts) == 100 and "other labels" in key
+
+
 def test_the_next_step_follows_from_what_is_there() -> None:
     nothing = dict.fromkeys(("split", "deployed", "predicted", "stop", "audit", "people"))
     assert state.sentences(nothing, 0)[0] == "Nothing has been labelled or measured yet." and "labelrounds draw" in state.sentences(nothing, 0)[-1]
@@ -373,7 +399,7 @@ def test_a_confusion_matrix_of_many_labels_is_a_map_and_a_list_of_pairs(tmp_path
     made = measured(tmp_path, task, n=800)
     html = page_of(made, task)
     page = Page(html)
-    assert len(page.all("svg")) == 4 and f"Confusion matrix of {len(task.labels)} labels" in html
+    assert len(page.all("svg")) == 5 and f"Confusion matrix of {len(task.labels)} labels" in html
     assert "The most frequent confusions" in page.text and 'class="grid"' not in html
     assert len(html.encode()) < 600_000
 
@@ -413,6 +439,7 @@ def test_what_is_not_there_yet_is_said_in_one_line_each(tmp_path) -> None:
         "predict.json",
         "gate.json",
         "audit.json",
+        "map.csv",
         "data/rounds",
     )
     for name in (*named, "agreement.json", "stop.json", "suspects", "test.csv"):
@@ -433,6 +460,7 @@ def test_any_one_file_may_be_missing(tmp_path, monkeypatch) -> None:
             tmp_path / "data/split/test.csv",
             tmp_path / "data/snapshots/01.json",
             tmp_path / "data/queue/suspects.csv",
+            tmp_path / "data/queue/map.csv",
         ]
     ):
         content = path.read_bytes()
@@ -515,7 +543,7 @@ def test_in_a_browser_the_page_fits_shows_its_plots_and_asks_for_nothing(where: 
             ground = tab.ask("getComputedStyle(document.documentElement).backgroundColor")
             grounds.add(ground)
             assert min(contrast(colour, ground) for colour in set(tab.ask(colours))) >= 4.5, (wide, scheme)
-            assert tab.ask("document.querySelectorAll('h2').length") == 10
+            assert tab.ask("document.querySelectorAll('h2').length") == 11
         assert tab.requests == [path.as_uri()] * 4 and tab.complaints == []
     assert len(grounds) == 2, "light and dark look the same"
 

@@ -107,6 +107,7 @@ class Select(Section):
     strategy: Strategy
     size: Count
     candidates: Count
+    map: int = Field(default=1000, ge=0, le=2000)
 
 
 class Agreement(Section):
