@@ -1,6 +1,6 @@
 """Measure how well people agree with each other, and how well the model agrees with people.
 
-    data/rounds, metrics/DEPLOY/test.csv ──► metrics/agreement.json, metrics/agreement/{labels,people,model}.csv
+    data/rounds, metrics/DEPLOY/test.csv ──► metrics/agreement.json, metrics/agreement/{labels,people,model,reliability}.csv
 
 The model counts on test texts alone: it was trained on the others, or its best epoch was chosen by them.
 """
@@ -32,6 +32,8 @@ def main() -> None:
         folder = paths.METRICS / "agreement"
         files.write_csv(folder / "labels.csv", agreement_tables.LABELS, labels)
         files.write_csv(folder / "people.csv", agreement_tables.PEOPLE, agreement_tables.pairs(opinions, everywhere, task))
+        reliability = agreement_tables.reliability(opinions, task)
+        files.write_csv(folder / "reliability.csv", [*agreement_tables.RELIABILITY, *(f"right_{label}" for label in task.labels)], reliability)
         files.write_csv(folder / "model.csv", agreement_tables.MODEL, agreement_tables.with_each(tested, model, here, task))
         guidelines = agreement_tables.per_guideline(annotations, task, settings.agreement.leave_out, settings.seed)
         files.write_json(paths.METRICS / "agreement.json", agreement_tables.summary(opinions, tested, whole, same, settings.deploy, guidelines))

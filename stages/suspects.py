@@ -27,19 +27,19 @@ DENIED, DOUBTED = "denied", "doubted"
 @click.command(cls=Command)
 def main() -> None:
     settings = params.load()
-    task, judge = settings.labelled_task(), settings.suspects.judge
+    task, judge, rule = settings.labelled_task(), settings.suspects.judge, settings.split.consensus
     encoder = paths.BASE_MODELS / settings.suspects.encoder
     machine = (settings.runtime.threads, settings.runtime.precision)
     used = (settings.suspects, settings.finetune, task, settings.seed, *machine, settings.model.max_length)
     with scratch("suspects", [paths.TRAIN, paths.VALID, encoder], used, paths.ROUNDS, paths.SCHEMA) as folder:
         train, valid = examples.read(paths.TRAIN, task), examples.read(paths.VALID, task)
         annotations = vote.deciding(record.read_all(task))
-        rows = contradictions.ties(annotations, task)
+        rows = contradictions.ties(annotations, task, rule)
         if judge != "none":
             probabilities = judging.out_of_fold(train, valid, encoder, settings, folder)
             asked_again = {a.id for a in annotations if a.source == record.CORRECTION}
             rows += doubted(train, label_errors.judge(train.gold, probabilities, task.multi_label), task, asked_again)
-        rows += contradictions.relabelled(annotations, task) + contradictions.divided(annotations, task)
+        rows += contradictions.relabelled(annotations, task, rule) + contradictions.divided(annotations, task, rule)
         files.write_csv(paths.SUSPECTS, list(Suspect._fields), rows)
         counts = {case: sum(row.case == case for row in rows) for case in (DENIED, DOUBTED, TIE, RELABELLED, DIVIDED)}
         files.write_json(paths.METRICS / "suspects.json", {"texts": len(train), **counts})

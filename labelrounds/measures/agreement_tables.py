@@ -12,7 +12,7 @@ import numpy as np
 from labelrounds.core.task import Task, indicator
 from labelrounds.measures import agreement
 from labelrounds.measures.agreement import Opinions
-from labelrounds.rounds import record
+from labelrounds.rounds import consensus, record
 
 Measured = tuple[float | None, list[float] | None]
 
@@ -20,6 +20,7 @@ FEW = 10  # texts: two people who share fewer get no line of their own
 LABELS = ["label", "texts", "raw", "fleiss_kappa", "alpha", "alpha_low", "alpha_high",
           "test_texts", "human", "human_low", "human_high", "model", "model_low", "model_high", "difference", "difference_low", "difference_high"]  # fmt: skip
 PEOPLE = ["one", "other", "texts", "raw", "kappa", "kappa_low", "kappa_high"]
+RELIABILITY = ["person", "texts", "reliability"]  # then right_LABEL for each label
 MODEL = ["person", "texts", "raw", "kappa", "kappa_low", "kappa_high"]
 NOBODY = "No text has labels by two people. `labelrounds next --again 100 FILE` draws test texts for second opinions."
 NOT_TESTED = "No test text has labels by two people, so the model cannot be compared. `labelrounds next --again 100 FILE` draws some."
@@ -85,6 +86,28 @@ def pairs(opinions: Opinions, weight: np.ndarray, task: Task) -> Iterator[list[A
             both = np.flatnonzero((opinions.said[:, [one, other]] >= 0).all(axis=1))
             if len(both) >= FEW:
                 yield [first, opinions.people[other], *two(opinions.said[both, one], opinions.said[both, other], opinions, weight[both], task)]
+
+
+def reliability(opinions: Opinions, task: Task) -> Iterator[list[Any]]:
+    """Yields a row, in the order of RELIABILITY and of the labels, for every named person who shares ten texts or more with others.
+
+    The probability that a person gives the true label, and the same for texts of each true label, by Dawid and Skene (1979). For
+    several labels per text the first is the mean over the labels, each a decision of its own.
+    """
+    rows, people = np.nonzero(opinions.said >= 0)
+    if not len(rows):
+        return
+    said = indicator(opinions.values, task)[opinions.said[rows, people]]
+    if task.multi_label:
+        models = [consensus.fit(rows, people, said[:, label], 2) for label in range(len(task.labels))]
+        overall, each = np.mean([one.of_people for one in models], axis=0), np.stack([one.tables[:, 1, 1] for one in models], axis=1)
+    else:
+        model = consensus.fit(rows, people, said.argmax(axis=1), len(task.labels))
+        overall, each = model.of_people, np.diagonal(model.tables, axis1=1, axis2=2)
+    for number, person in enumerate(opinions.people):
+        texts = int((people == number).sum())
+        if texts >= FEW and not person.startswith(agreement.UNNAMED):
+            yield [person, texts, *(shown(float(cell)) for cell in (overall[number], *each[number]))]
 
 
 def with_each(tested: Opinions, model: np.ndarray, weight: np.ndarray, task: Task) -> Iterator[list[Any]]:

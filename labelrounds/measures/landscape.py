@@ -45,7 +45,7 @@ def plane(vectors: np.ndarray) -> np.ndarray:
     count = min(2, len(vectors), vectors.shape[1])
     if count and np.ptp(vectors, axis=0).any():
         fitted = PCA(count, svd_solver="full").fit(vectors)
-        weights = fitted.components_
+        weights: Any = fitted.components_
         sign = np.sign(weights[np.arange(count), np.abs(weights).argmax(axis=1)])
         points[:, :count] = fitted.transform(vectors) * sign
         points /= max(float(np.abs(points).max()), acquisition.EPSILON)

@@ -20,7 +20,7 @@ def show(settings: params.Params) -> None:
         return
     task = settings.labelled_task()
     annotations = record.read_all(task)
-    verdict = vote.settle(annotations, task)
+    verdict = vote.settle(annotations, task, settings.split.consensus)
     labels = pandas.DataFrame([(a.round, a.id, a.annotator, a.labels) for a in annotations], columns=["round", "id", "person", "label"])
     click.echo(f"{len(labels)} labels of {labels['id'].nunique()} texts; {size} texts in the pool.\n")
 

@@ -182,13 +182,22 @@ def agreement(found: dict[str, Any] | None, project: Project) -> dict[str, Any] 
         for key, (name, count) in MEASURES.items()
         if found.get(key) is not None
     ]
-    both, alone = (read_csv(paths.METRICS / f"agreement/{name}.csv") or [] for name in ("people", "model"))
+    both, alone, each = (read_csv(paths.METRICS / f"agreement/{name}.csv") or [] for name in ("people", "model", "reliability"))
     pairs = [(row["one"], row["other"], row) for row in both] + [("the model", row["person"], row) for row in alone]
     if not project.texts:
-        names = numbered({*project.people, *(row[side] for row in both for side in ("one", "other")), *(row["person"] for row in alone)})
+        names = numbered({*project.people, *(row[side] for row in both for side in ("one", "other")), *(row["person"] for row in (*alone, *each))})
         pairs = [(names.get(one, one), names.get(other, other), row) for one, other, row in pairs]
+        each = [row | {"person": names[row["person"]]} for row in each]
     labels = [row for row in read_csv(paths.METRICS / "agreement/labels.csv") or [] if row["alpha"]]
-    return {"note": found.get("note", ""), "rows": rows, "labels": labels, "pairs": pairs[:FACTS], "more": max(len(pairs) - FACTS, 0)}
+    each = sorted(each, key=lambda row: -float(row["reliability"]))[:FACTS]
+    return {
+        "note": found.get("note", ""),
+        "rows": rows,
+        "labels": labels,
+        "reliability": each,
+        "pairs": pairs[:FACTS],
+        "more": max(len(pairs) - FACTS, 0),
+    }
 
 
 def numbered(people: Iterable[str]) -> dict[str, str]:

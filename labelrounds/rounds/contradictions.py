@@ -24,13 +24,13 @@ class Suspect(NamedTuple):
     detail: str = ""
 
 
-def ties(annotations: Sequence[record.Annotation], task: Task) -> list[Suspect]:
-    """Returns a row for every text that is without a label because people are split evenly."""
-    tied = sorted(vote.settle(annotations, task).tied.items())
+def ties(annotations: Sequence[record.Annotation], task: Task, rule: str = vote.MAJORITY) -> list[Suspect]:
+    """Returns a row for every text that is without a label because people are split evenly. rule : `split.consensus`"""
+    tied = sorted(vote.settle(annotations, task, rule).tied.items())
     return [Suspect(identity, TIE, detail=f"round {name}: {' | '.join(map(task.spell, votes))}") for identity, (name, votes) in tied]
 
 
-def relabelled(annotations: Sequence[record.Annotation], task: Task) -> list[Suspect]:
+def relabelled(annotations: Sequence[record.Annotation], task: Task, rule: str = vote.MAJORITY) -> list[Suspect]:
     """Returns a row for every label that a later round changed."""
     return [
         Suspect(
@@ -39,13 +39,13 @@ def relabelled(annotations: Sequence[record.Annotation], task: Task) -> list[Sus
             task.spell(new.labels),
             detail=f"round {old.round}: {task.spell(old.labels)} | round {new.round}: {task.spell(new.labels)}",
         )
-        for identity, (old, new) in sorted(vote.settle(annotations, task).relabelled.items())
+        for identity, (old, new) in sorted(vote.settle(annotations, task, rule).relabelled.items())
     ]
 
 
-def divided(annotations: Sequence[record.Annotation], task: Task) -> list[Suspect]:
-    """Returns a row for every label that a mere majority of people gave."""
-    settled = vote.settle(annotations, task).labels
+def divided(annotations: Sequence[record.Annotation], task: Task, rule: str = vote.MAJORITY) -> list[Suspect]:
+    """Returns a row for every label that not all people gave."""
+    settled = vote.settle(annotations, task, rule).labels
     votes: dict[str, list[str]] = defaultdict(list)
     for one in annotations:
         if one.id in settled and names.number(settled[one.id].round) == names.number(one.round) and not one.gone:

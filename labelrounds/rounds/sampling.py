@@ -110,7 +110,8 @@ def draw_suspects(settings: params.Params) -> tuple[list[queue.Asked], int]:
     if not paths.SUSPECTS.is_file():
         raise UserError(f"{at(paths.SUSPECTS)}: there is no list of suspects yet. Run `dvc repro` first.")
     annotations = record.read_all(settings.labelled_task())
-    answered = {a.id for a in annotations if a.source == record.CORRECTION} - vote.settle(annotations, settings.labelled_task()).tied.keys()
+    settled = vote.settle(annotations, settings.labelled_task(), settings.split.consensus)
+    answered = {a.id for a in annotations if a.source == record.CORRECTION} - settled.tied.keys()
     waiting = list(dict.fromkeys(row.cells["id"] for row in tables.rows(paths.SUSPECTS) if row.cells["id"] not in answered))
     if not waiting:
         raise UserError("no label looks wrong that has not been asked again. Run `dvc repro` for a new list.")

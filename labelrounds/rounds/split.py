@@ -77,9 +77,9 @@ def draw(annotations: Sequence[record.Annotation], task: Task, rule: params.Spli
     # Membership of validation and test comes from the holdout rounds alone, in the labels of their time: neither a later round
     # nor a change of the labels moves a text. What a text is called may change.
     begin = [a for a in annotations if a.round in held_out]
-    first = vote.settle(begin, task)
-    drawn = vote.settle((replace(a, labels=a.said or a.labels, gone="") for a in begin), task).labels.keys()
-    verdict = vote.settle(annotations, task)
+    first = vote.settle(begin, task, rule.consensus)
+    drawn = vote.settle((replace(a, labels=a.said or a.labels, gone="") for a in begin), task, rule.consensus).labels.keys()
+    verdict = vote.settle(annotations, task, rule.consensus)
     texts, pool_size, grouped = read_texts(annotations, data)
     held = holdout.draw(
         texts.values(),

@@ -1,5 +1,7 @@
 """The vote on each text: the newest round wins over older ones; within a round the majority; a tie leaves the text without a label.
 
+`split.consensus: dawid-skene` puts a vote by how reliable people are (`weighing`) in the place of the majority.
+
 Rounds of one number, from two branches, vote as one round. A person who says the same in both has one vote.
 """
 
@@ -8,8 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from labelrounds.core.task import Task
-from labelrounds.rounds import names
+from labelrounds.rounds import names, weighing
 from labelrounds.rounds.record import OPINION, Annotation
+
+MAJORITY, DAWID_SKENE = "majority", "dawid-skene"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +44,25 @@ def deciding(annotations: Iterable[Annotation]) -> list[Annotation]:
     return [annotation for annotation in annotations if annotation.source != OPINION]
 
 
-def settle(annotations: Iterable[Annotation], task: Task) -> Verdict:
-    """Returns one label per text: the newest round wins; within it the majority (per label, if multi-label)."""
+def settle(annotations: Iterable[Annotation], task: Task, rule: str = MAJORITY) -> Verdict:
+    """Returns one label per text: the newest round wins; within it the vote (per label, if multi-label). rule : `split.consensus`"""
+    annotations = deciding(annotations)
+    weighed = weighing.Weighing(annotations, task) if rule == DAWID_SKENE else None
     by_text: dict[str, dict[int, list[Annotation]]] = defaultdict(lambda: defaultdict(list))
-    for annotation in deciding(annotations):
+    for annotation in annotations:
         by_text[annotation.id][names.number(annotation.round)].append(annotation)
     labels: dict[str, Settled] = {}
     relabelled: dict[str, tuple[Settled, Settled]] = {}
     tied: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {}
     outdated: dict[str, tuple[str, str]] = {}
     for identity, rounds in by_text.items():
-        for _, said in sorted(rounds.items()):
+        for number, said in sorted(rounds.items()):
             name = max((annotation.round for annotation in said), key=names.order)
-            votes = [annotation.labels for annotation in once(said)]
+            given = once(said)
+            votes = [annotation.labels for annotation in given]
             gone = [annotation.gone for annotation in said if annotation.gone]
             # Of several labels no vote can be counted while one is open; of single labels those that are no more are one side.
-            winner = () if gone and task.multi_label else majority(votes, task)
+            winner = () if gone and task.multi_label else weighed.winner(given, number) if weighed and not gone else majority(votes, task)
             if gone and winner == ():
                 outdated[identity] = (name, gone[0])
                 labels.pop(identity, None)

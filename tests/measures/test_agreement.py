@@ -234,6 +234,20 @@ def test_people_and_model_are_compared_on_the_same_test_texts(tmp_path: Path, mu
     assert made.digests() == again
 
 
+def test_who_answers_at_random_is_less_reliable_than_who_agrees(tmp_path: Path) -> None:
+    made = labelled(tmp_path)
+    rows = [(row["id"], row["label"]) for path in ("train", "valid", "test") for row in made.rows(f"data/split/{path}.csv")]
+    others = {"good": "bad", "bad": "other", "other": "good"}
+    for number, (who, wrong) in enumerate((("Ben", 10), ("Cem", 3), ("Dan", 7)), 2):
+        answers = [[identity, others[label] if place % 10 < wrong and wrong == 3 else label] for place, (identity, label) in enumerate(rows)]
+        made.table(f"data/rounds/0{number}.csv", ["id", "label", "annotator", "source"], ([*row, who, "opinion"] for row in answers))
+    made.made(stage)
+    found = {row["person"]: float(row["reliability"]) for row in made.rows("metrics/agreement/reliability.csv")}
+    assert found["Cem"] < 0.8 < 0.9 < min(found["Ben"], found["Dan"]) and set(made.rows("metrics/agreement/reliability.csv")[0]) > {
+        f"right_{label}" for label in LABELS
+    }
+
+
 def test_each_version_of_the_guideline_has_an_agreement_of_its_own(tmp_path: Path) -> None:
     made = labelled(tmp_path)
     made.made(stage)

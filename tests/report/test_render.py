@@ -152,6 +152,8 @@ def measured(folder: Path, task: Task, n: int = 60, seed: int = 0, texts: list[s
         files.write_csv(
             "metrics/agreement/model.csv", ["person", "texts", "raw", "kappa", "kappa_low", "kappa_high"], [[PEOPLE[2], 15, 0.5, "", "", ""]]
         )
+        reliable = [[who, 30, 0.9375 - place / 4, *[0.5] * k] for place, who in enumerate(PEOPLE)]
+        files.write_csv("metrics/agreement/reliability.csv", [*agreement_tables.RELIABILITY, *(f"right_{label}" for label in task.labels)], reliable)
         of_label = [12, 0.5, "", 0.5, 0.25, 0.75, 12, "", "", "", 0.4, 0.1, 0.7, "", "", ""]
         files.write_csv("metrics/agreement/labels.csv", agreement_tables.LABELS, [[label, *of_label] for label in task.labels])
         criteria = {name: {"met": met, "reference": "Somebody 2009"} for name, met in (("gain", True), ("stability", False), ("people", None))}
@@ -216,6 +218,7 @@ def test_the_page_says_where_the_loop_stands_and_shows_every_section(classes) ->
         "confidence 0.875 79 of 80 0.963 25 %",
         "good 12 0.500 0.250 to 0.750 0.400",
         "2026-W10 20 20 20",
+        "Ana Lovelace 30 0.938 0.500 0.500",
         "never: people look 79 of 80 0.963 0 % about 100",
         "more would not do",
         "01 120 100 97 0.970 0.915 to 0.994",

@@ -41,6 +41,7 @@ class Split(Section):
     test: Share
     salt: str = ""
     near_duplicates: Literal["off", "loose", "strict"] = "loose"
+    consensus: Literal["majority", "dawid-skene"] = "majority"
 
 
 class Corpus(Section):
