@@ -5,13 +5,13 @@ from typing import Any
 import click
 
 from labelrounds.core import params, paths, screen
-from labelrounds.people import freshness
+from labelrounds.people import forecast, freshness, workload
 from labelrounds.pool import reader
 from labelrounds.rounds import queue, record, schema, vote
 
 
-def show(settings: params.Params) -> None:
-    """Prints the labels per round, per label and per person, and what comes next."""
+def show(settings: params.Params, target: float | None = None) -> None:
+    """Prints the labels per round, per label and per person, what they brought, and what comes next. target : of macro-F1"""
     import pandas
 
     size = sum(1 for _ in reader.stream(settings.data.pool, settings.data.text_column))
@@ -34,8 +34,8 @@ def show(settings: params.Params) -> None:
     per_label = pandas.DataFrame({"label": task.labels, "given": counted(labels["label"]).values, "texts now": counted(settled).values})
     click.echo(screen.frame(per_label) + "\n")
 
-    per_person = labels["person"].replace("", "(not named)").value_counts().rename_axis("person").reset_index(name="labels")
-    click.echo(screen.frame(per_person) + "\n")
+    per_person = workload.people(annotations, task, settings.agreement.leave_out)
+    click.echo(screen.table(workload.HEAD, [person.cells() for person in per_person]) + "\n")
     if verdict.tied:
         click.echo(f"{len(verdict.tied)} texts are tied and train nothing until a later round settles them (metrics/split.csv lists them).")
     if verdict.outdated:
@@ -45,7 +45,7 @@ def show(settings: params.Params) -> None:
     for one in schema.read():
         click.echo(f"Labels changed on {one.date}: {one.change} {one} (labelrounds schema).")
     show_skips()
-    for line in (*freshness.adaptation(size, settings), *freshness.warning(settings)):
+    for line in (*forecast.lines(annotations, settings, target), *freshness.adaptation(size, settings), *freshness.warning(settings)):
         click.echo(line)
     known = set(labels["id"])
     waiting = [entry for entry in queue.read() if entry.id not in known] if paths.QUEUE.is_file() else []

@@ -40,9 +40,9 @@ def test_status_counts_labels_per_round_per_label_and_per_person(here: SmallProj
         "good       3          1\n"
         "bad        3          2\n"
         "other      0          0\n\n"
-        "person       labels\n"
-        "Ann               5\n"
-        "(not named)       1\n\n"
+        "person       labels  minutes  median seconds  same as others\n"
+        "Ann               5        -               -  0% of 1\n"
+        "(not named)       1        -               -  -\n\n"
         "1 texts are tied and train nothing until a later round settles them (metrics/split.csv lists them).\n"
         "Next: dvc repro\n"
     )

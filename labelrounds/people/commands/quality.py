@@ -9,12 +9,14 @@ from labelrounds.core.errors import Command, at
 
 
 @click.command(cls=Command)
-def status() -> None:
-    """Count the labels per round, per label and per person, and say what comes next."""
-    from labelrounds.core import params
+@click.option("--target", type=click.FloatRange(0.01, 0.99), help="A macro-F1: how many labels may it take?  [default: the next multiple of 0.05]")
+def status(target: float | None) -> None:
+    """Count the labels per round, label and person, and say what they brought, what a target may take, and what comes next."""
+    from labelrounds.core import files, params
     from labelrounds.people import status
 
-    status.show(params.load())
+    with files.as_stages_write(paths.METRICS):
+        status.show(params.load(), target)
 
 
 @click.command(cls=Command)
