@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install repro test long fast lint docs verify fresh picture attack year
+.PHONY: help install repro test long fast lint docs verify fresh picture attack year portable
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -61,6 +61,9 @@ attack: $(INSTALLED) ## kill, fuzz, crowd and starve a project for a while, and 
 
 year: $(INSTALLED) ## play a year of a team with a tiny model, and look whether a label is lost: about an hour
 	python -m tests.year $(ARGS)
+
+portable: $(INSTALLED) ## compare bytes and times of `runtime.reproducible: portable` on processors that qemu plays: about half an hour
+	python -m benchmarks.portable $(ARGS)
 
 verify: $(INSTALLED) ## run the pipeline in two fresh clones and compare every byte of the results
 	python tests/verify.py $(ARGS)

@@ -25,7 +25,7 @@ from labelrounds.pool import reader
 @click.option("--batch-size", default=32, show_default=True)
 def main(repeats: int, batch_size: int) -> None:
     settings = params.load()
-    machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+    machine = runtime.of(settings, settings.model.max_length)
     encoder = base_models.open_base("models/encoder/vanilla")
     texts = [row.text for row in itertools.islice(reader.stream(settings.data.pool, settings.data.text_column), 2000)]
     rows = encoder.tokenizer(texts, truncation=True, max_length=settings.model.max_length)["input_ids"]

@@ -23,9 +23,9 @@ from labelrounds.models.training import Epoch, Plan
 def main() -> None:
     settings = params.load()
     adapt = settings.adapt
-    used = (adapt, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+    used = (adapt, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.runtime.reproducible, settings.model.max_length)
     with scratch("adapt", [paths.CORPUS, paths.VANILLA], used) as folder:
-        machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+        machine = runtime.of(settings, settings.model.max_length)
         encoder = base_models.open_base(paths.VANILLA)
         texts = corpus.read(encoder, settings.model.max_length, adapt.valid, folder / "corpus")
         model, new_head = base_models.load_language_model(encoder, machine)

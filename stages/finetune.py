@@ -31,6 +31,7 @@ def main(name: str) -> None:
         settings.seed,
         settings.runtime.threads,
         settings.runtime.precision,
+        settings.runtime.reproducible,
         settings.model.max_length,
     )
     with scratch(f"finetune/{name}", inputs, used) as folder:

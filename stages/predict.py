@@ -25,7 +25,7 @@ def main() -> None:
     settings = params.load()
     deployed = paths.LABELERS / settings.deploy
     source, batch_size, size = settings.data.pool, settings.predict.batch_size, settings.predict.shard_size
-    used = (batch_size, settings.seed, settings.runtime.threads, settings.runtime.precision)
+    used = (batch_size, settings.seed, settings.runtime.threads, settings.runtime.precision, settings.runtime.reproducible)
     scored, found = 0, []
     with scratch("predict", [source, deployed], used) as folder:
         labeler = contract.load_named(settings.deploy, settings)

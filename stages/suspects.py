@@ -29,7 +29,7 @@ def main() -> None:
     settings = params.load()
     task, judge, rule = settings.labelled_task(), settings.suspects.judge, settings.split.consensus
     encoder = paths.BASE_MODELS / settings.suspects.encoder
-    machine = (settings.runtime.threads, settings.runtime.precision)
+    machine = (settings.runtime.threads, settings.runtime.precision, settings.runtime.reproducible)
     used = (settings.suspects, settings.finetune, task, settings.seed, *machine, settings.model.max_length)
     with scratch("suspects", [paths.TRAIN, paths.VALID, encoder], used, paths.ROUNDS, paths.SCHEMA) as folder:
         train, valid = examples.read(paths.TRAIN, task), examples.read(paths.VALID, task)

@@ -25,10 +25,10 @@ def main() -> None:
     wanted = settings.unlabelled
     translators = wanted.translators if wanted.augmentation == "back-translation" else ()
     inputs = [paths.CORPUS, paths.ADAPTED, *(folder for folder in translators if Path(folder).is_dir())]
-    used = (wanted, settings.seed, settings.model.max_length, settings.runtime.threads, settings.runtime.precision)
+    used = (wanted, settings.seed, settings.model.max_length, settings.runtime.threads, settings.runtime.precision, settings.runtime.reproducible)
 
     def start() -> Machine:
-        return runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
+        return runtime.of(settings)
 
     def augmenter() -> Augment:
         return augmentation.named(wanted, texts, settings.seed, settings.model.max_length, start)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from labelrounds.core import files, paths, registry
+from labelrounds.core import files, paths, portable, registry
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.params import Params
 from labelrounds.core.task import Task
@@ -105,8 +105,9 @@ def load_named(name: str, settings: Params) -> Labeler:
     """Returns the labeler NAME of the project, on the machine that params.yaml describes."""
 
     def start() -> Machine:
-        return runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
+        return runtime.of(settings)
 
+    portable.check(settings.runtime.reproducible)
     return load(paths.LABELERS / name, start, settings)
 
 

@@ -40,7 +40,7 @@ def make(name: str, settings: params.Params, train: Path, out: Path) -> str:
         guideline,
         tuple(chosen),
         None,
-        lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision),
+        lambda: runtime.of(settings),
         language_models=settings.language_models,
     )
     if asked.examples == shots.NEAREST and chosen:
@@ -73,7 +73,7 @@ def what_is_asked(asked: params.Prompt, settings: params.Params) -> Settings:
         shots=asked.shots,
         samples=asked.samples,
         max_characters=asked.max_characters,
-        precision=settings.runtime.precision,
+        precision=settings.runtime.arithmetic,
         seed=settings.seed,
         encoder=files.fingerprint(paths.VANILLA),
     )

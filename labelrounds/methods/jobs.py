@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from labelrounds.core import examples, files, params, paths, registry
+from labelrounds.core import examples, files, params, paths, portable, registry
 from labelrounds.core.examples import Examples
 from labelrounds.labelers import contract
 from labelrounds.models import base_models, pooling, runtime
@@ -60,7 +60,7 @@ class Job:
     def machine(self) -> Machine:
         """What the job runs on. The first look at it starts torch, which a method without a model never waits for."""
         settings = self.settings
-        return runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+        return runtime.of(settings, settings.model.max_length)
 
     @property
     def base(self) -> Path:
@@ -117,6 +117,7 @@ class Job:
 
 def make_labeler(job: Job) -> str:
     """Makes the labeler folder `job.out` by the recipe's method; returns a line that says how it went."""
+    portable.check(job.settings.runtime.reproducible)
     if ENCODER in needs(job.recipe):
         job.machine  # noqa: B018  seeds are set before anything is loaded
     return method_of(job.recipe).make(job)

@@ -60,7 +60,7 @@ def judged(seen: Examples, valid: Examples, unseen: Examples, base: Path, settin
 
 def started(settings: Params) -> runtime.Machine:
     """Returns the machine with fresh seeds: every fold begins with the same ones, so that one after a kill is as it would have been."""
-    return runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+    return runtime.of(settings, settings.model.max_length)
 
 
 def part(some: Examples, chosen: np.ndarray) -> Examples:

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelrounds.core import portable
+from labelrounds.core.params import Params
+from labelrounds.models import products
+
 PAD_TO = 8  # tokens: batches of few shapes fragment memory less (half the peak on CPUs), and GPUs multiply them faster
 
 
@@ -21,14 +25,22 @@ class Machine:
     attention: str = "sdpa"
 
 
-def start(seed: int, threads: int, precision: str, max_length: int | None = None) -> Machine:
+def of(settings: Params, max_length: int | None = None) -> Machine:
+    """Starts what params.yaml describes."""
+    asked = settings.runtime
+    return start(settings.seed, asked.threads, asked.precision, max_length, asked.reproducible)
+
+
+def start(seed: int, threads: int, precision: str, max_length: int | None = None, reproducible: str = "machine") -> Machine:
     """Sets seeds, threads and determinism for this process and returns what it runs on.
 
     No library of this process can reach a model hub after this. `precision` is `auto`, `fp32` or `bf16`;
     `auto` takes bfloat16 where the hardware multiplies it natively. `max_length`, in tokens, is for training:
     on CPUs the fused attention kernel is slow to train in bfloat16, but the plain one keeps every attention
-    map, which is too much memory for long texts.
+    map, which is too much memory for long texts. `reproducible` is `machine` or `portable`: then the CPU computes in fp32, and a
+    UserError says where the settings for that (core/portable.py) are not in force.
     """
+    portable.check(reproducible)
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["HF_DATASETS_OFFLINE"] = "1"
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
@@ -47,6 +59,9 @@ def start(seed: int, threads: int, precision: str, max_length: int | None = None
     random.seed(seed)
     numpy.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+    if reproducible == portable.PORTABLE:
+        products.settle()
+        return Machine(seed, "cpu", False)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     bf16 = precision == "bf16" or (precision == "auto" and native_bf16(device))
     short = max_length is not None and max_length <= 128

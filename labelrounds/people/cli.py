@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from labelrounds.core import journal, lock
+from labelrounds.core import journal, lock, portable
 from labelrounds.core.errors import Group, UserError
 from labelrounds.people.commands import demo, exchange, labelling, pools, quality, schema, team, upkeep
 
@@ -31,6 +31,7 @@ def main() -> None:
     labelrounds next round-02.csv          the queue, to fill in; then import again
     labelrounds audit 100 audit.csv        is what the model labels alone as right as promised?
     """
+    portable.settle()
     if journal.waits():
         with lock.project("data", "params.yaml"):
             if said := journal.settle():

@@ -54,7 +54,7 @@ def choose(settings: Params) -> Quick:
     base = paths.BASE_MODELS / ENCODER
     if not base.is_dir():
         raise UserError(f"{at(base)}: the base model is not here yet. Run `dvc repro base` (or `dvc pull base`) first.")
-    machine = runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)
+    machine = runtime.of(settings)
     card = contract.new_card(
         "linear-probe", task, paths.ROUNDS, len(train), settings.model.max_length, None, pooling.for_vectors(base, settings.model.pooling)
     )

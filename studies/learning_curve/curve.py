@@ -47,6 +47,7 @@ def main() -> None:
         settings.model.max_length,
         settings.runtime.threads,
         settings.runtime.precision,
+        settings.runtime.reproducible,
     )
     with scratch("learning_curve", inputs, (used, settings.predict.batch_size)) as folder:
         wanted = plan(settings)
@@ -138,7 +139,7 @@ def what_decides(name, size, settings):
             "encoder": files.fingerprint(paths.BASE_MODELS / recipe.encoder),
             "max_length": settings.model.max_length,
             "threads": settings.runtime.threads,
-            "precision": settings.runtime.precision,
+            "precision": settings.runtime.precision if settings.runtime.reproducible == "machine" else settings.runtime.reproducible,
             "batch_size": settings.predict.batch_size,
         }
     if jobs.UNLABELLED in needs:
@@ -195,7 +196,7 @@ def compute(name, point, code, settings, folder):
     rows = ([row.cells[column] for column in ("id", "text", task.column)] for row in tables.rows(paths.TRAIN) if row.cells["id"] in point.ids)
     files.write_csv(train, ["id", "text", task.column], rows)
     test = examples.read(paths.TEST, task)
-    machine = runtime.start(seeded.seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+    machine = runtime.of(seeded, settings.model.max_length)
     if name in settings.prompts:
         make.make(name, seeded, train, work / "labeler")
     else:

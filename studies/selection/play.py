@@ -199,7 +199,7 @@ def run(stage, *words):
 
 def measure(recipe, measured, settings):
     """Returns the scores of the labeler on the test texts."""
-    machine = lambda: runtime.start(settings.seed, settings.runtime.threads, settings.runtime.precision)  # noqa: E731  kinds without torch never call it
+    machine = lambda: runtime.of(settings)  # noqa: E731  kinds without torch never call it
     labeler = contract.load(paths.LABELERS / recipe, machine)
     found = labeler.scores(measured.texts, settings.predict.batch_size)
     task = labeler.card.schema

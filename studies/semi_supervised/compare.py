@@ -60,7 +60,7 @@ def main(name, train, test, valid, texts, encoder, per_label, seeds, methods):
     held = {near_duplicate_key(text) for text in measured.texts}
     known = without(read(train, task), held)
     for seed in range(1, seeds + 1):
-        machine = runtime.start(seed, settings.runtime.threads, settings.runtime.precision, settings.model.max_length)
+        machine = runtime.of(settings.model_copy(update={"seed": seed}), settings.model.max_length)
         randomness = np.random.default_rng([seed, per_label])
         drawn, rest = per_class(known, per_label, randomness)
         chooses, rest = per_class(read(valid, task) if valid else rest, per_label, randomness)

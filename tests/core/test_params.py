@@ -390,7 +390,7 @@ def values(wanted: dict[str, Any], named: dict[str, Any]) -> st.SearchStrategy:
 
 WHOLE = params.Params.model_json_schema()
 # Those that no rule ties to another.
-FREE = ("seed", "runtime", "model", "data", "adapt", "finetune", "predict", "select", "agreement", "stop", "suspects", "report", "learning_curve")
+FREE = ("seed", "model", "data", "adapt", "finetune", "predict", "select", "agreement", "stop", "suspects", "report", "learning_curve")
 
 
 @FEWER

@@ -193,8 +193,14 @@ def test_nothing_in_labelrounds_imports_from_stages() -> None:
 
 
 def test_the_packages_run_no_code_on_import() -> None:
-    for package in ("labelrounds", *(f"labelrounds/{floor}" for floor in FLOORS), "stages"):
+    for package in ("labelrounds", *(f"labelrounds/{floor}" for floor in FLOORS)):
         assert len(ast.parse((ROOT / package / "__init__.py").read_text()).body) == 1
+
+
+def test_what_computes_settles_the_math_libraries_first_and_does_no_more() -> None:
+    for package in ("stages", "studies"):
+        _, *rest = ast.parse((ROOT / package / "__init__.py").read_text()).body
+        assert list(map(ast.unparse, rest)) == ["from labelrounds.core import portable", "portable.settle()"]
 
 
 @pytest.mark.parametrize("words", [("-m", "labelrounds.people.cli", "--help"), ("-m", "stages.split", "--help"), ("-m", "stages.finetune", "--help")])

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from labelrounds.core.errors import did_you_mean
 from labelrounds.core.params.sections import Params
+from labelrounds.core.portable import PORTABLE
 from labelrounds.core.task import MULTI_CLASS, NONE, SEPARATOR
 
 RESERVED = {"split", "adapt", "gate", "audit", "predict", "agreement", "stop", "suspects", "report", "summary", "curve"}  # have files in metrics/
@@ -14,7 +15,7 @@ Broken = Iterator[tuple[tuple[str | int, ...], str]]
 
 def broken(params: Params) -> Broken:
     """Yields (the keys of the place, what is wrong there) for every rule that is broken."""
-    for rule in (labels, shares, names, translators, encoders, language_models, prompts, deploy, keys):
+    for rule in (precision, labels, shares, names, translators, encoders, language_models, prompts, deploy, keys):
         yield from rule(params)
 
 
@@ -29,6 +30,12 @@ def wrong_label(label: str) -> str:
 def sound(label: str) -> bool:
     """Says whether a file in UTF-8 can hold the name, which half of a character outside the basic plane is not."""
     return not any("\ud800" <= character <= "\udfff" for character in label) and "\0" not in label
+
+
+def precision(params: Params) -> Broken:
+    if params.runtime.reproducible == PORTABLE and params.runtime.precision == "bf16":
+        told = "runtime.precision is bf16, which gives other bytes on other processors, and runtime.reproducible is portable."
+        yield ("runtime", "precision"), f"{told} Set precision to auto or fp32, or reproducible to machine."
 
 
 def labels(params: Params) -> Broken:

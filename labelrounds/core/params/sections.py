@@ -21,7 +21,13 @@ class TaskSection(Section):
 class Runtime(Section):
     threads: int = Field(ge=1, le=1024)
     precision: Literal["auto", "fp32", "bf16"]
+    reproducible: Literal["machine", "portable"] = "machine"
     checkpoint_seconds: Amount
+
+    @property
+    def arithmetic(self) -> str:
+        """The precision, or `portable`, which has one of its own."""
+        return self.precision if self.reproducible == "machine" else self.reproducible
 
 
 class Model(Section):
