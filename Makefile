@@ -27,7 +27,7 @@ repro: $(INSTALLED) ## run what changed of the pipeline, then show the results
 
 # A file of tests stays with one worker, which makes its projects once; in the order of the alphabet, the long ones
 # are not left for the end.
-PYTEST := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 25
 
 test: $(INSTALLED) ## run all tests, but for the longest
 	$(PYTEST) -m "not long" $(ARGS)

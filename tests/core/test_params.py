@@ -352,9 +352,9 @@ def test_a_mistake_in_a_methods_own_section_is_found_before_the_method_begins(he
 
 
 def test_a_mistyped_key_of_a_method_is_guessed(here: SmallProject) -> None:
-    number = replace(here, "iterations:", "iteration: 2")
+    number = replace(here, "passes:", "passe: 2")
     settings = params.load()
-    with pytest.raises(UserError, match=rf'^params\.yaml:{number}: unknown key "ust\.iteration"\. Did you mean "iterations"\?'):
+    with pytest.raises(UserError, match=rf'^params\.yaml:{number}: unknown key "ust\.passe"\. Did you mean "passes"\?'):
         jobs.reads(settings.further["ust"], settings)
 
 
