@@ -102,6 +102,7 @@ def _parameters(labels: tuple[str, ...], kind: str) -> str:
         made.write("params.yaml", (ROOT / "params.yaml").read_bytes())
         made.params(
             task__type=kind,
+            runtime__reproducible="machine",  # torch is loaded in the tests' own process
             task__labels=_in_one_line(labels),
             task__descriptions={},
             seed=13,

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from labelrounds.core import files, journal, params, paths
+from labelrounds.core import files, journal, params, paths, portable
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.params import editing, rules
 from labelrounds.core.task import MULTI_CLASS, MULTI_LABEL, Task
@@ -28,6 +28,7 @@ from labelrounds.rounds import names, record, schema, shares
 
 DEMO_PROMPT = "studies/llm/prompts/sentiment"
 MULTI_LABEL_EPOCHS = 10
+MACHINE = "machine"  # of runtime.reproducible
 PROMISE = 0.95  # of automatic labels, until a team chooses its own
 MANY = 1000  # labels, above which it asks
 SPARE = 10_000_000  # bytes for everything but the pool
@@ -178,6 +179,9 @@ def edited_params(settings: params.Params, task: Task, kept: Path, text_column: 
         share = shares.choose(first, len(task.labels), task.multi_label)
         changes |= {("split", "valid"): share.valid, ("split", "test"): share.test}
         told.append(str(share))
+    if settings.runtime.reproducible == portable.PORTABLE:
+        changes["runtime", "reproducible"] = MACHINE
+        told.append("runtime.reproducible is machine now, was portable: models use all that your processor or GPU has (params.yaml).")
     if (promised := settings.predict.precision) != PROMISE:
         changes["predict", "precision"] = PROMISE
         told.append(f"predict.precision is {PROMISE} now, was {promised}: the demo's promise suits the demo's people (params.yaml).")

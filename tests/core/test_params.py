@@ -118,7 +118,11 @@ def test_a_missing_section_is_an_error(here: SmallProject) -> None:
         ("labels:", "labels: [good, 2024-01-31]", 'task.labels holds the date 2024-01-31; expected text. Put it in quotes: "2024-01-31".'),
         ("labels:", "labels: [good, [bad]]", "task.labels holds a list; expected text."),
         ("vanilla: {", "vanilla: {encoder: vanilla, method: superwised}", 'recipes.vanilla.method is "superwised". Did you mean "supervised"?'),
-        ("vanilla: {", "vanilla: {encoder: vanilla}", 'the key "recipes.vanilla.method" is missing. Expected one of: nearest, probe, self-training, setfit'),
+        (
+            "vanilla: {",
+            "vanilla: {encoder: vanilla}",
+            'the key "recipes.vanilla.method" is missing. Expected one of: nearest, probe, self-training, setfit',
+        ),
         ("vanilla: {", "vanilla: supervised", 'recipes.vanilla is the text "supervised"; expected a section of'),
         (
             "vanilla: {",

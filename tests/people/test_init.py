@@ -120,6 +120,13 @@ def test_several_labelled_files_become_several_rounds(fresh: Project) -> None:
     assert sorted(path.name for path in (fresh.folder / "data/rounds").glob("*.csv")) == ["01.csv", "02.csv"]
 
 
+def test_what_suits_the_demo_alone_is_set_back_and_told(fresh: Project) -> None:
+    fresh.params(runtime__reproducible="portable")
+    said = given(fresh, POOL, LABELLED)
+    assert "runtime.reproducible is machine now, was portable" in said and "predict.precision is 0.95 now, was 0.85" in said
+    assert params(fresh)["runtime"]["reproducible"] == "machine" and params(fresh)["predict"]["precision"] == 0.95
+
+
 def test_without_labels_it_says_how_to_draw_the_first_round(fresh: Project) -> None:
     assert "labelrounds draw 200" in given(fresh, POOL, None)
     assert params(fresh)["task"]["labels"] == []

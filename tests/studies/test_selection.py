@@ -22,6 +22,7 @@ def test_every_strategy_starts_from_the_same_round_and_random_is_always_there(
 ) -> None:
     here = SmallProject(tmp_path)
     here.write("params.yaml", (ROOT / "params.yaml").read_bytes())
+    here.params(runtime__reproducible="machine")
     rows = [(text, ";".join(labels) or "-") for text, labels in tiny.multi_label_texts(150)] if multi_label else tiny.texts(150)
     column = "labels" if multi_label else "label"
     here.table("gold.csv", ["text", column], rows[:110])
@@ -51,6 +52,7 @@ def test_every_strategy_starts_from_the_same_round_and_random_is_always_there(
 def test_an_encoder_is_adapted_once_to_texts_that_hold_no_test_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = SmallProject(tmp_path)
     here.write("params.yaml", (ROOT / "params.yaml").read_bytes())
+    here.params(runtime__reproducible="machine")
     here.params(adapt__epochs=1, finetune__epochs=1, model__max_length=32, runtime__threads=1, runtime__precision="fp32", adapt__valid=0.2)
     rows = tiny.texts(150)
     here.table("gold.csv", ["text", "label"], rows[:80])

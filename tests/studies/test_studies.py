@@ -51,6 +51,7 @@ def test_few_labels_gives_every_arm_the_same_texts_and_computes_nothing_twice(
 ) -> None:
     here = SmallProject(tmp_path)
     here.write("params.yaml", (ROOT / "params.yaml").read_bytes())
+    here.params(runtime__reproducible="machine")
     here.params(finetune__epochs=1, finetune__min_steps=0, model__max_length=32, runtime__precision="fp32", runtime__threads=1)
     rows = [(text, ";".join(labels) or "-") for text, labels in tiny.multi_label_texts(120)] if multi_label else tiny.texts(120)
     column = "labels" if multi_label else "label"
