@@ -8,7 +8,7 @@ import click
 
 from labelrounds.core import journal, lock, portable
 from labelrounds.core.errors import Group, UserError
-from labelrounds.people.commands import demo, exchange, labelling, pools, quality, schema, team, upkeep
+from labelrounds.people.commands import demo, exchange, labelling, pools, quality, schema, sharing, team, upkeep
 
 
 class Commands(Group):
@@ -60,6 +60,8 @@ for command in (
     quality.report,
     quality.curve,
     quality.label,
+    sharing.card,
+    sharing.publish,
     pools.pool,
     pools.retire,
     upkeep.doctor,
