@@ -66,7 +66,7 @@ portable: $(INSTALLED) ## compare bytes and times of `runtime.reproducible: port
 	python -m benchmarks.portable $(ARGS)
 
 verify: $(INSTALLED) ## run the pipeline in two fresh clones and compare every byte of the results
-	python tests/verify.py $(ARGS)
+	labelrounds verify $(ARGS)
 
 # A stale dvc.lock can exit with 0, so the words count. Without data DVC stops at a stale stage, since it cannot read
 # what the stage would read; --keep-going then names the others. What comes after a stale stage looks unchanged until

@@ -8,7 +8,7 @@ import click
 
 from labelrounds.core import journal, lock, portable
 from labelrounds.core.errors import Group, UserError
-from labelrounds.people.commands import demo, exchange, labelling, pools, quality, schema, sharing, team, upkeep
+from labelrounds.people.commands import demo, exchange, labelling, machines, pools, quality, schema, sharing, team, upkeep
 
 
 class Commands(Group):
@@ -64,6 +64,8 @@ for command in (
     sharing.publish,
     pools.pool,
     pools.retire,
+    machines.verify,
+    machines.machine,
     upkeep.doctor,
     demo.demo,
 ):

@@ -1,5 +1,6 @@
 """`make verify` names the first stage whose bytes differ, and takes nothing but git and the user's data with it."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests import tiny, verify
+from labelrounds.core import portable
+from labelrounds.people.verify import contents, levels, runs
+from tests import tiny
 from tests.conftest import BASELINE, ENVIRONMENT, ROOT, Project, clone
 
 ORDER = ["base", "split", "finetune@adapted", "evaluate@adapted"]
@@ -42,68 +45,94 @@ stages:
 """
 
 
-def stages(*changes: tuple[str, str]) -> dict[str, verify.Stage]:
+def stages(*changes: tuple[str, str]) -> dict[str, runs.Stage]:
     """Returns the stages of LOCK with some of its words replaced."""
     text = LOCK
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
-    return verify.stages_of(YAML(typ="safe").load(text))
+    return runs.stages_of(YAML(typ="safe").load(text))
+
+
+def found(first: dict[str, runs.Stage], second: dict[str, runs.Stage]) -> levels.Found:
+    """Returns what is said of two locks whose files are not at hand."""
+    return levels.compared(levels.Run(first, None), levels.Run(second, None), ORDER, 0.1, 1)
+
+
+def by_stage(said: levels.Found) -> dict[str, str]:
+    return {told.stage: told.level for told in said.stages}
 
 
 def test_equal_locks_have_no_difference() -> None:
-    rows = verify.compare(stages(), stages(), ORDER)
-    assert verify.first_difference(rows) is None
-    assert [row.stage for row in rows] == ["base", "split", "finetune@adapted", "evaluate@adapted", "evaluate@adapted"]
-    assert "DIFFERS" not in verify.table(rows)
+    said = found(stages(), stages())
+    assert said.first is None and said.level == levels.BYTES
+    assert [told.stage for told in said.stages] == ["base", "split", "finetune@adapted", "evaluate@adapted"]
+    assert levels.summary(said) == "Same bytes: all outs, metrics and plots of 4 stages."
 
 
 def test_the_first_difference_is_the_first_in_the_order_of_the_pipeline_not_of_the_file() -> None:
-    second = stages(("fff1.dir", "fff9.dir"), ("eee1", "eee9"))
-    rows = verify.compare(stages(), second, ORDER)
-    assert [row.path for row in rows if not row.same] == ["models/labeler/adapted", "metrics/adapted.json"]
-    assert verify.first_difference(rows) == "finetune@adapted"
-    line = next(line for line in verify.table(rows).splitlines() if "models/labeler/adapted" in line)
-    assert line.split() == ["finetune@adapted", "models/labeler/adapted", "fff1.dir", "fff9.dir", "DIFFERS"]
+    said = found(stages(), stages(("fff1.dir", "fff9.dir"), ("eee1", "eee9")))
+    assert said.first is not None and said.first.stage == "finetune@adapted"
+    line = next(line for line in levels.table(said).splitlines() if line.startswith("finetune@adapted"))
+    assert line.split()[1] == "different"
 
 
 def test_a_metric_alone_is_a_difference() -> None:
-    rows = verify.compare(stages(), stages(("eee2", "eee9")), ORDER)
-    assert verify.first_difference(rows) == "evaluate@adapted"
+    assert by_stage(found(stages(), stages(("eee2", "eee9"))))["evaluate@adapted"] == levels.DIFFERENT
 
 
 def test_an_out_or_a_stage_that_one_run_lacks_is_a_difference() -> None:
     lacks_out = stages(("    - {path: metrics/adapted/test.csv, hash: md5, md5: eee2, size: 3}\n", ""))
-    assert verify.first_difference(verify.compare(stages(), lacks_out, ORDER)) == "evaluate@adapted"
-    assert verify.first_difference(verify.compare(lacks_out, stages(), ORDER)) == "evaluate@adapted"
+    for pair in ((stages(), lacks_out), (lacks_out, stages())):
+        assert by_stage(found(*pair))["evaluate@adapted"] == levels.DIFFERENT
     lacks_stage = {name: stage for name, stage in stages().items() if name != "split"}
-    assert verify.first_difference(verify.compare(stages(), lacks_stage, ORDER)) == "split"
-    assert "only one of the two runs" in verify.explain("split", stages(), lacks_stage)
-
-
-def test_a_stage_that_no_order_names_is_compared_all_the_same() -> None:
-    assert verify.first_difference(verify.compare(stages(), stages(("eee1", "eee9")), ORDER[:2])) == "evaluate@adapted"
+    (told,) = (told for told in found(stages(), lacks_stage).stages if told.stage == "split")
+    assert told.level == levels.DIFFERENT and told.why == "it ran in one run only"
 
 
 def test_a_stage_with_the_same_inputs_is_blamed_itself() -> None:
-    words = verify.explain("finetune@adapted", stages(), stages(("fff1.dir", "fff9.dir")))
-    assert "First difference: finetune@adapted" in words
-    assert "the same in both runs: data/split/train.csv, models/encoder/adapted" in words
-    assert "`python -m stages.finetune adapted` made other bytes from the same inputs" in words
+    words = levels.summary(found(stages(), stages(("fff1.dir", "fff9.dir"))))
+    assert "The first stage that departs is finetune@adapted, from the same inputs" in words
 
 
 def test_a_stage_whose_inputs_differ_is_not_blamed() -> None:
-    words = verify.explain("finetune@adapted", stages(), stages(("ccc2", "ccc9"), ("seed: 13", "seed: 14"), ("fff1.dir", "fff9.dir")))
-    assert "the same in both runs: models/encoder/adapted" in words
-    assert "not the same: data/split/train.csv, its params" in words
-    assert "from the same inputs" not in words
+    words = levels.summary(found(stages(), stages(("ccc2", "ccc9"), ("seed: 13", "seed: 14"), ("fff1.dir", "fff9.dir"))))
+    assert "finetune@adapted; its inputs were not the same: data/split/train.csv, seed. Look there first." in words
+
+
+def test_a_model_has_the_level_of_the_worst_stage_that_reads_it() -> None:
+    said = by_stage(found(stages(), stages(("fff1.dir", "fff9.dir"))))
+    assert said["finetune@adapted"] == levels.DECISIONS, "nobody decides otherwise by it"
+    assert said["evaluate@adapted"] == levels.BYTES
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other", "decides"),
+    [
+        ("scores.csv", "id,label,score\na,good,0.900\n", "id,label,score\na,good,0.910\n", None),
+        ("scores.csv", "id,label,score\na,good,0.90\n", "id,label,score\na,good,0.99\n", "line 2, score: 0.90 and 0.99"),
+        ("scores.csv", "id,label\na,good\n", "id,label\na,bad\n", "line 2, label: good and bad"),
+        ("scores.csv", "id\na\nb\n", "id\nb\na\n", "line 2, id: a and b"),
+        ("scores.csv", "id\na\nb\n", "id\na\n", "one has more rows"),
+        ("counts.json", '{"auto": 12, "f1": 0.5}', '{"auto": 13, "f1": 0.5}', "auto: 12 and 13"),
+        ("counts.json", '{"auto": 12, "f1": 0.5}', '{"auto": 12, "f1": 0.51}', None),
+        ("counts.json", '{"loss": 250.0}', '{"loss": 252.0}', None),
+        ("counts.json", '{"labeler": "0123456789abcdef"}', '{"labeler": "fedcba9876543210"}', None),
+        ("model.safetensors", "1", "2", None),
+    ],
+)
+def test_a_decision_is_told_from_a_score(tmp_path: Path, name: str, one: str, other: str, decides: str | None) -> None:
+    for run, content in (("one", one), ("other", other)):
+        (tmp_path / run).mkdir()
+        (tmp_path / run / name).write_text(content, encoding="utf-8")
+    assert contents.first_decision_that_differs(tmp_path / "one" / name, tmp_path / "other" / name, 0.02) == decides
 
 
 def test_locks_outside_the_root_are_read_too(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "dvc.lock").write_text(LOCK, encoding="utf-8")
     (tmp_path / "data/dvc.lock").write_text("schema: '2.0'\nstages:\n  pool:\n    cmd: x\n    outs:\n    - {path: data/pool.csv, md5: ddd1}\n")
-    found = verify.read_locks(tmp_path)
+    found = runs.read_locks(tmp_path)
     assert found["data/dvc.yaml:pool"].outs == {"data/pool.csv": "ddd1"}
     assert set(ORDER) < set(found)
 
@@ -116,8 +145,8 @@ def test_the_files_that_differ_inside_a_folder_are_named(tmp_path: Path) -> None
         (folder / "model.safetensors").write_text(weights)
         (tmp_path / run / "metrics.json").write_text(weights)
     clones = tmp_path / "run-1", tmp_path / "run-2"
-    assert verify.differing_files("models/labeler/adapted", *clones) == ["models/labeler/adapted/model.safetensors"]
-    assert verify.differing_files("metrics.json", *clones) == ["metrics.json"]
+    assert runs.differing_files("models/labeler/adapted", *clones) == ["models/labeler/adapted/model.safetensors"]
+    assert runs.differing_files("metrics.json", *clones) == ["metrics.json"]
 
 
 SHOUT = """
@@ -128,6 +157,7 @@ COUNT = """
 from pathlib import Path
 Path("count.json").write_text('{"n": %d}' % len(Path("data/shouted.csv").read_text()))
 """
+PARAMS = (ROOT / "params.yaml").read_text(encoding="utf-8")
 PIPELINE = """
 stages:
   shout:
@@ -146,7 +176,13 @@ stages:
 def small(tmp_path: Path) -> Project:
     """A DVC project of two quick stages, in a folder with a space, with its pool in a cache that projects share, without a remote."""
     made = Project(tmp_path / "a project")
-    for path, content in {"shout.py": SHOUT, "count.py": COUNT, "dvc.yaml": PIPELINE, "data/pool.csv": "text\nhello\n"}.items():
+    for path, content in {
+        "shout.py": SHOUT,
+        "count.py": COUNT,
+        "dvc.yaml": PIPELINE,
+        "params.yaml": PARAMS,
+        "data/pool.csv": "text\nhello\n",
+    }.items():
         made.write(path, content)
     made.write(".gitignore", "/data/pool.csv\n/data/shouted.csv\n")
     made.run("git", "init", "-q", "-b", "main")
@@ -163,7 +199,7 @@ def run_verify(project: Project, *options: str) -> subprocess.CompletedProcess[s
     scratch = project.folder.parent / "scratch"
     scratch.mkdir()
     return subprocess.run(
-        [sys.executable, ROOT / "tests/verify.py", *options],
+        [sys.executable, "-m", "labelrounds.people.cli", "verify", *options],
         cwd=project.folder,
         capture_output=True,
         text=True,
@@ -171,7 +207,7 @@ def run_verify(project: Project, *options: str) -> subprocess.CompletedProcess[s
     )
 
 
-def contents(*folders: Path) -> dict[Path, bytes]:
+def held(*folders: Path) -> dict[Path, bytes]:
     """Returns the files under some folders, but for what git and DVC keep for themselves."""
     return {
         path: path.read_bytes()
@@ -187,28 +223,27 @@ RANDOM = "import random\nopen('data/shouted.csv', 'a').write(str(random.random()
 @pytest.mark.slow
 def test_head_is_verified_and_nothing_is_left_behind(small: Project, tmp_path: Path) -> None:
     small.write("shout.py", SHOUT + RANDOM)  # not committed, so it does not count
-    before = contents(small.folder, tmp_path / "shared cache")
+    before = held(small.folder, tmp_path / "shared cache")
     done = run_verify(small)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "without what is not committed" in done.stdout
-    assert "The same bytes twice: 2 outs, metrics and plots of 2 stages." in done.stdout
-    assert "committed dvc.lock" not in done.stdout
+    assert "Same bytes: all outs, metrics and plots of 2 stages." in done.stdout
     assert list((tmp_path / "scratch").iterdir()) == []
-    assert contents(small.folder, tmp_path / "shared cache") == before
+    assert held(small.folder, tmp_path / "shared cache") == before
 
 
 @pytest.mark.slow
 def test_a_change_that_is_not_committed_is_verified_on_request_and_no_cache_is_shared(small: Project, tmp_path: Path) -> None:
     small.write("shout.py", SHOUT + RANDOM)
-    before = contents(small.folder, tmp_path / "shared cache")
+    before = held(small.folder, tmp_path / "shared cache")
     done = run_verify(small, "--worktree")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "First difference: shout\n  the same in both runs: data/pool.csv, shout.py" in done.stdout
-    assert "files: data/shouted.csv" in done.stdout
+    assert "The first stage that departs is shout, from the same inputs" in done.stdout
+    assert re.search(r"^shout +different +the same +data/shouted.csv, ", done.stdout, re.MULTILINE), done.stdout
     (kept,) = (tmp_path / "scratch").iterdir()
     assert str(kept) in done.stdout
     assert (kept / "run-1/data/shouted.csv").read_bytes() != (kept / "run-2/data/shouted.csv").read_bytes()
-    assert contents(small.folder, tmp_path / "shared cache") == before
+    assert held(small.folder, tmp_path / "shared cache") == before
 
 
 @pytest.mark.slow
@@ -231,7 +266,46 @@ def test_a_file_that_nobody_committed_is_found_missing(small: Project) -> None:
     assert done.returncode == 1
     assert "failed in a fresh clone, run 1" in done.stderr
     assert "forgotten.txt" in done.stderr
-    assert "verify.py" not in done.stderr, "the stage's own words, and no traceback of ours"
+    assert "verifying.py" not in done.stderr, "the stage's own words, and no traceback of ours"
+
+
+@pytest.fixture
+def colleague(small: Project, tmp_path: Path) -> Project:
+    """A clone of it on another machine: nothing but git and a remote that is a folder, and a processor that can do less."""
+    small.run("dvc", "remote", "add", "-q", "-d", "shelf", str(tmp_path / "shelf"))
+    small.commit("remote")
+    small.run("dvc", "push", "-q")
+    small.run("git", "clone", "-q", ".", str(tmp_path / "clone"))
+    return Project(tmp_path / "clone")
+
+
+@pytest.mark.slow
+def test_on_another_machine_what_was_pulled_is_not_computed_again(colleague: Project) -> None:
+    capped = {**ENVIRONMENT, **portable.SETTINGS, "OMP_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Nehalem"}
+    for command in ("dvc pull -q", "dvc repro"):
+        done = subprocess.run(command.split(), cwd=colleague.folder, env=capped, capture_output=True, text=True, check=True)
+        assert "Running stage" not in done.stdout, done.stdout
+    assert "Data and pipelines are up to date." in done.stdout
+    assert colleague.run("git", "status", "--porcelain").stdout == ""
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_nightly_job_compare_a_clone_with_what_is_committed(colleague: Project) -> None:
+    (job,) = YAML(typ="safe").load((ROOT / ".github/workflows/reproduce.yml").read_text(encoding="utf-8"))["jobs"].values()
+    steps = [
+        step["run"] for step in job["steps"] if "run" in step and not step["run"].startswith("make install") and "GITHUB_PATH" not in step["run"]
+    ]
+    assert len(steps) == 3
+    for step in steps:
+        colleague.run("bash", "-eo", "pipefail", "-c", step)
+    assert "Same bytes" in colleague.read("verify.txt")
+    assert colleague.read("machine.txt").startswith("processor")
+    lock = colleague.read("dvc.lock")
+    colleague.write("dvc.lock", re.sub(r"(count.json\n +hash: md5\n +md5: )\w{4}", r"\g<1>0000", lock))
+    assert colleague.read("dvc.lock") != lock
+    colleague.commit("a lock of another machine")
+    colleague.run("bash", "-eo", "pipefail", "-c", steps[-1], code=1)
+    assert "The first stage that departs is count, from the same inputs" in colleague.read("verify.txt")
 
 
 @pytest.mark.slow
@@ -263,8 +337,7 @@ def test_a_stage_of_the_real_pipeline_that_draws_without_a_seed_is_named(tmp_pat
     project.commit("a stage without a seed")
     done = run_verify(project)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "First difference: finetune@baseline\n" in done.stdout
-    assert "made other bytes from the same inputs" in done.stdout
-    assert "files: models/labeler/baseline/note.txt\n" in done.stdout
+    assert "The first stage that departs is finetune@baseline, from the same inputs" in done.stdout
+    assert "models/labeler/baseline/note.txt" in done.stdout
     for stage in ("base", "split", "adapt"):
-        assert not any(line.startswith(f"{stage} ") and line.endswith("DIFFERS") for line in done.stdout.splitlines())
+        assert re.search(rf"^{stage} +same bytes ", done.stdout, re.MULTILINE), stage
