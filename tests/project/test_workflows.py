@@ -21,6 +21,7 @@ WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
 PINS = dict(re.findall(r"^([^#\s]+)==(\S+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE))
+GITLAB = ROOT / ".gitlab-ci.yml"
 KEYWORDS = {"if", "then", "else", "do", "!", "{", "}", "@"}
 
 
@@ -63,6 +64,7 @@ def recipes() -> str:
 def typed(program: str) -> list[list[str]]:
     """Returns the arguments of every call of a program in the workflows, the Makefile and .ci/run."""
     scripts = [step["run"] for path in WORKFLOWS for step in steps(load(path)) if "run" in step]
+    scripts += [line for job in load(GITLAB).values() if "script" in job for line in job["script"]]
     scripts += [recipes(), (ROOT / ".ci/run").read_text(encoding="utf-8")]
     return [words[1:] for script in scripts for words in commands(script) if words[0] == program]
 
@@ -165,6 +167,16 @@ def test_ci_has_no_other_checks_than_those_that_can_be_typed() -> None:
     for name in ("tests", "fresh"):
         runs = [step["run"] for step in steps(load(ROOT / f".github/workflows/{name}.yml")) if "run" in step]
         assert all(run.startswith(("make ", "pip install ")) for run in runs), runs
+
+
+def test_gitlab_has_the_same_checks() -> None:
+    jobs = load(GITLAB)
+    for name in ("tests", "fresh"):
+        assert jobs[name]["script"] == [step["run"] for step in steps(load(ROOT / f".github/workflows/{name}.yml")) if "run" in step]
+    (comparison,) = (line for line in jobs["reproduce"]["script"] if line.startswith("labelrounds verify"))
+    nightly = [step.get("run", "") for step in steps(load(ROOT / ".github/workflows/reproduce.yml"))]
+    assert f"{comparison.partition(' >')[0]} | tee verify.txt" in nightly
+    assert all("timeout" in job for job in jobs.values() if "script" in job)
 
 
 def test_make_alone_lists_every_target() -> None:
