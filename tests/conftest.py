@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from labelrounds.core import unforeseen
+from labelrounds.core import portable, unforeseen
 from tests import tiny
 
 ROOT = Path(__file__).parent.parent
+portable.settle(ROOT / "params.yaml")  # as a stage does before it imports numpy: tests run stages in this process, too
 ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

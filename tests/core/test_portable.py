@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,7 +82,7 @@ def test_bfloat16_is_not_portable(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     from labelrounds.core import params
 
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    text = text.replace("precision: auto", "precision: bf16").replace("reproducible: machine", "reproducible: portable")
+    text = re.sub(r"(?m)^  reproducible: \w+", "  reproducible: portable", text.replace("precision: auto", "precision: bf16"))
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     line = next(number for number, row in enumerate(text.splitlines(), 1) if "precision: bf16" in row)

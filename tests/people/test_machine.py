@@ -12,7 +12,7 @@ from tests.small import project
 @pytest.mark.slow
 def test_the_machine_is_described_and_kept_beside_the_lock(tmp_path: Path) -> None:
     here = project(tmp_path)
-    here.params(runtime__threads=3, runtime__precision="fp32")
+    here.params(runtime__threads=3, runtime__precision="fp32", runtime__reproducible="machine")
     said = here.command("machine", "--json", "--keep")
     found = json.loads(said[: said.rindex("}") + 1])
     assert (found["threads"], found["precision"], found["reproducible"], found["device"]) == (3, "fp32", "machine", "cpu")
