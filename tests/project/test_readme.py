@@ -129,7 +129,8 @@ def check(words: list[str]) -> None:
         assert rest[0] in re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE), rest[0]
     elif program == "python" and rest[1] != "http.server":
         assert rest[0] == "-m"
-        command = importlib.import_module(rest[1]).main
+        package = hasattr(importlib.import_module(rest[1]), "__path__")
+        command = importlib.import_module(f"{rest[1]}.__main__" if package else rest[1]).main
         command.make_context(rest[1], rest[2:])
     elif program == "pip":
         extra = re.fullmatch(r"labelrounds\[([\w-]+)\]", rest[1])
