@@ -13,6 +13,7 @@ from labelrounds.report.sections import read_json
 
 MODEL, DATASET = Path("MODEL_CARD.md"), Path("DATASET_CARD.md")
 MARK = "<!-- Made by labelrounds card. A change by hand is lost when it is made again. -->"
+HUB = "hf:"  # what a name on a hub begins with
 PLAIN, POOLED, FOLDER = "plain", "pooled", "folder"
 FEW = 30  # test texts of a label: with fewer its F1 is uncertain
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (float("inf"), "1M<n<10M"))
@@ -21,10 +22,10 @@ PLAIN_USE = """from transformers import pipeline
 classify = pipeline("text-classification", model="{where}"{every})
 print(classify(["some text"], truncation=True, max_length={tokens}))"""
 POOLED_USE = """import torch
-from safetensors.torch import load_file
+{fetch}from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
-folder = "{where}"  # from a hub: huggingface_hub.snapshot_download(...)
+folder = {place}
 tokenizer = AutoTokenizer.from_pretrained(f"{{folder}}/encoder")
 encoder = AutoModel.from_pretrained(f"{{folder}}/encoder").eval()
 head = load_file(f"{{folder}}/head.safetensors")
@@ -79,7 +80,7 @@ def _adapted_pool(folder: Path, card: contract.Card) -> bool:
 
 
 def model_card(settings: Params, name: str, license: str | None, where: str = "FOLDER", folded: bool = True, title: str | None = None) -> str:
-    """Returns the model's card. where : what its snippet loads; folded : whether the calibration is part of the published weights"""
+    """Returns the model's card. where : what its snippet loads, a folder or hf:ID; folded : whether the calibration is part of the published weights"""
     from huggingface_hub import EvalResult, ModelCardData
 
     folder = paths.LABELERS / name
@@ -143,9 +144,12 @@ def snippet(card: contract.Card, form: str, where: str) -> str:
     if form == FOLDER:
         return FOLDER_USE
     if form == PLAIN:
-        return PLAIN_USE.format(where=where, tokens=card.max_length, every=", top_k=None" if card.schema.multi_label else "")
+        return PLAIN_USE.format(where=where.removeprefix(HUB), tokens=card.max_length, every=", top_k=None" if card.schema.multi_label else "")
+    hub = where.startswith(HUB)
+    place = f'snapshot_download("{where.removeprefix(HUB)}")' if hub else f'"{where}"'
+    fetch = "from huggingface_hub import snapshot_download\n" if hub else ""
     link = "sigmoid()" if card.schema.multi_label else "softmax(-1)"
-    return POOLED_USE.format(where=where, tokens=card.max_length, pool=POOLS[card.pooling or pooling.MEAN], link=link)
+    return POOLED_USE.format(place=place, fetch=fetch, tokens=card.max_length, pool=POOLS[card.pooling or pooling.MEAN], link=link)
 
 
 def dataset_card(settings: Params, license: str | None, texts: bool = False, title: str | None = None) -> str:

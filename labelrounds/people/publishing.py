@@ -13,8 +13,8 @@ from labelrounds.core.errors import UserError, at
 from labelrounds.core.params import Params
 from labelrounds.labelers import contract
 from labelrounds.people import cards
+from labelrounds.people.cards import HUB
 
-HUB = "hf:"
 README = "README.md"
 EXAMPLES = ("examples.json", "responses.jsonl")  # what a prompted labeler keeps of texts
 INSIDE = {"linear": "a vocabulary of their words", "nearest": "their vectors"}  # what other kinds keep of them
@@ -39,7 +39,7 @@ def publish(where: str, name: str, settings: Params, license: str | None, privat
             shutil.copytree(source, made, dirs_exist_ok=True)
         else:
             shutil.copyfile(source / contract.CARD, made / contract.CARD)
-        text = cards.model_card(settings, name, license, title, folded, Path(title).name)
+        text = cards.model_card(settings, name, license, where, folded, Path(title).name)
         (made / README).write_text(text, encoding="utf-8")
 
     address = _handed_over(where, "model", private, fill)

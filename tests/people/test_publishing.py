@@ -211,6 +211,7 @@ def test_a_pooled_head_is_loaded_by_the_lines_of_its_card_and_by_nothing_that_wo
     with pytest.raises((OSError, ValueError)):
         pipeline("text-classification", model=str(here.folder / "out"))
     lines = re.search(r"```python\n(.*?)```", here.read("out/README.md"), re.DOTALL)[1].replace('["some text"]', repr(texts))
+    assert 'folder = snapshot_download("ours/parcels")' in cards.snippet(labeler.card, cards.POOLED, "hf:ours/parcels")
     known: dict[str, object] = {}
     with contextlib.chdir(here.folder), contextlib.redirect_stdout(None):
         exec(lines, known)
