@@ -61,15 +61,16 @@ class Setting:
 
 ATEN = {"ATEN_CPU_CAPABILITY": "avx2"}
 ONEDNN = {**ATEN, "ONEDNN_MAX_CPU_ISA": "AVX2"}
-FP32 = {"runtime__precision": "fp32"}
+MACHINE = {"runtime__reproducible": "machine"}
+FP32 = {**MACHINE, "runtime__precision": "fp32"}
 SETTINGS = (
-    Setting("machine", {}, {}),
+    Setting("machine", MACHINE, {}),
     Setting("fp32", FP32, {}),
     Setting("+ ATen capped", FP32, ATEN),
     Setting("+ oneDNN capped", FP32, ONEDNN),
     Setting("+ MKL AVX2,STRICT", FP32, {**ONEDNN, "MKL_CBWR": "AVX2,STRICT"}),
     Setting("+ MKL COMPATIBLE instead", FP32, {**ONEDNN, "MKL_CBWR": "COMPATIBLE"}),
-    Setting("portable", {"runtime__reproducible": portable.PORTABLE}, {}),
+    Setting("portable", {"runtime__precision": "auto", "runtime__reproducible": portable.PORTABLE}, {}),
 )
 
 
