@@ -290,7 +290,7 @@ def test_on_another_machine_what_was_pulled_is_not_computed_again(colleague: Pro
 
 
 @pytest.mark.slow
-def test_the_steps_of_the_nightly_job_compare_a_clone_with_what_is_committed(colleague: Project) -> None:
+def test_the_steps_of_the_nightly_job_compare_a_clone_with_what_is_committed(colleague: Project, tmp_path: Path) -> None:
     (job,) = YAML(typ="safe").load((ROOT / ".github/workflows/reproduce.yml").read_text(encoding="utf-8"))["jobs"].values()
     steps = [
         step["run"] for step in job["steps"] if "run" in step and not step["run"].startswith("make install") and "GITHUB_PATH" not in step["run"]
@@ -304,7 +304,7 @@ def test_the_steps_of_the_nightly_job_compare_a_clone_with_what_is_committed(col
     colleague.write("dvc.lock", re.sub(r"(count.json\n +hash: md5\n +md5: )\w{4}", r"\g<1>0000", lock))
     assert colleague.read("dvc.lock") != lock
     colleague.commit("a lock of another machine")
-    colleague.run("bash", "-eo", "pipefail", "-c", steps[-1], code=1)
+    colleague.run("env", f"TMPDIR={tmp_path}", "bash", "-eo", "pipefail", "-c", steps[-1], code=1)  # where the clones wait
     assert "The first stage that departs is count, from the same inputs" in colleague.read("verify.txt")
 
 
