@@ -160,6 +160,10 @@ def test_the_scores_of_a_pull_request_are_compared_with_a_branch_that_was_fetche
     scores = workflow["jobs"]["scores"]
     assert scores["steps"][0]["with"]["fetch-depth"] == 0
     assert scores["env"]["BASE"] == "origin/${{ github.base_ref }}"
+    names = [step.get("id") or step.get("name", "") for step in scores["steps"]]
+    compare = scores["steps"][names.index("Compare with the other branch")]
+    assert names.index("page") < names.index("Compare with the other branch") and "($PAGE)" in compare["run"], "the comment links to the report"
+    assert compare["env"]["PAGE"] == "${{ steps.page.outputs.artifact-url }}"
     assert "fork" in workflow["jobs"], "a pull request from a fork is told why it gets no scores"
 
 
