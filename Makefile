@@ -36,7 +36,7 @@ long: $(INSTALLED) ## run the longest tests: a short year of a team, a pool that
 	$(PYTEST) -m long $(ARGS)
 
 fast: $(INSTALLED) ## run the quick tests, in about a minute
-	$(PYTEST) -q -m "not slow" $(ARGS)
+	$(PYTEST) -q -m "not slow and not long" $(ARGS)
 
 lint: $(INSTALLED) ## check the style, the format, the spelling, the declared packages and the types of the code
 	ruff check .

@@ -308,7 +308,7 @@ def test_the_steps_of_the_nightly_job_compare_a_clone_with_what_is_committed(col
     assert "The first stage that departs is count, from the same inputs" in colleague.read("verify.txt")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_stage_of_the_real_pipeline_that_draws_without_a_seed_is_named(tmp_path: Path) -> None:
     project = clone(tmp_path / "project")
     for path in [*(project.folder / "data/rounds").glob("*.csv"), *project.folder.glob("data/dvc.*"), project.folder / "dvc.lock"]:

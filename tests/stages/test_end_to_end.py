@@ -223,6 +223,7 @@ def test_the_deployed_labeler_answers_on_the_command_line(chinese) -> None:
     assert json.loads(project.run("labelrounds", "label", "--json", text).stdout)["label"] in tiny.CHINESE
 
 
+@pytest.mark.long  # two minutes; most of it is what the tests above do, too
 def test_a_studys_labeler_that_is_deployed_belongs_to_the_round(tmp_path: Path) -> None:
     recipe = {"encoder": "vanilla", "method": "nearest"}
     project = new_project(tmp_path, adapt__epochs=0, recipes={}, further={"near": recipe, "idle": recipe}, deploy="near", suspects__judge="none")
