@@ -5,13 +5,16 @@ The cells are typed as text, so no spreadsheet runs one as a formula or turns an
 
 import re
 from collections.abc import Iterable, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 from labelrounds.core import files
 
 GREY, FONT = "FF5F6368", "Calibri"
 WIDTHS = {"text": 90, "label": 22, "labels": 34, "suggestion": 18, "confidence": 12, "annotator": 16, "note": 40}
+LINE, TALLEST = 15.0, 409.0  # points: of a line in this font, and the most that a row may have
 ESCAPE = re.compile(r"_x[0-9A-Fa-f]{4}_")  # stands for another character in a workbook
 
 
@@ -42,6 +45,9 @@ def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]], lab
             cell.alignment = wrapped if name in ("text", "note") else top
             if name in ("suggestion", "confidence"):
                 cell.font = grey
+        sheet.row_dimensions[count].height = height(
+            max(lines_of(value, WIDTHS[name]) for name, value in zip(columns, row, strict=True) if name in WIDTHS)
+        )
     sheet.column_dimensions[get_column_letter(columns.index("id") + 1)].hidden = True
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{count}"
@@ -79,8 +85,20 @@ def _explain(book: Any, guideline: str, labels: Sequence[str], several: bool, wr
     for number, line in enumerate([f"{how[0].upper()}{how[1:]}: {', '.join(labels)}" if labels else "", "", *lines], 1):
         cell = _text(sheet, number, 1, line.lstrip("# ") if line.startswith("#") else line)
         cell.alignment = wrapped
+        sheet.row_dimensions[number].height = height(lines_of(line, 110))
         if line.startswith("#"):
             cell.font = bold
+
+
+def lines_of(text: str, width: int) -> int:
+    """Returns how many lines a wrapped cell of `width` characters needs for a text, a little too many rather than too few."""
+    wide = 0.9 * width  # words do not break where the line ends
+    return sum(max(1, ceil(sum(2 if east_asian_width(letter) in "WF" else 1 for letter in part) / wide)) for part in text.split("\n"))
+
+
+def height(count: int) -> float:
+    """Returns the points of a row of so many lines: LibreOffice finds no height of its own, and lays one text over the next."""
+    return min(LINE * count, TALLEST)
 
 
 def _text(sheet: Any, row: int, column: int, value: str) -> Any:

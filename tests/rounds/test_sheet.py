@@ -74,6 +74,18 @@ def test_the_sheet_is_pleasant_to_fill_in(here: SmallProject) -> None:
     assert 'expected a name such as "form.xlsx" or "form.csv"' in here.wrong("next", "form.ods")
 
 
+def test_a_row_is_as_high_as_its_text_so_that_no_text_lies_over_the_next(tmp_path: Path) -> None:
+    made = project(tmp_path)
+    made.pool(["short", "word " * 100, "屏幕很亮" * 50, "one\ntwo\nthree", "y" * 40_000])
+    made.command("draw", "5", "form.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "form.xlsx")["Texts"]
+    place = [cell.value for cell in sheet[1]].index("text")
+    heights = {row[place].value[:4]: sheet.row_dimensions[row[0].row].height for row in sheet.iter_rows(min_row=2)}
+    assert heights["shor"] == 15 and heights["one\n"] == 45
+    assert heights["word"] >= 6 * 15 and heights["屏幕很亮"] >= 5 * 15, "a Chinese letter is as wide as two others"
+    assert heights["yyyy"] == 409, "the most that a row may have"
+
+
 def test_several_labels_may_be_typed_beside_the_list(tmp_path: Path) -> None:
     here = project(tmp_path, multi_label=True)
     here.pool(sentences(2))
