@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from labelrounds.people.serve import access, app, guideline, journal
+from labelrounds.people.serve import access, forms, guideline, journal
 from tests.people.serve.page import ADDRESS, JSON, Site, with_queue
 from tests.small import SmallProject
 
@@ -161,7 +161,7 @@ def test_what_no_page_of_ours_sends_is_refused(here: SmallProject) -> None:
     assert "Choose a label" in ana.send("/label", 400, id=identity, label=["good", "bad"])["error"]
     assert "does not have" in ana.send("/label", 400, id=identity, label="godo")["error"]
     assert "not asked any more" in ana.send("/label", 409, id="0" * 16, label="good")["error"]
-    assert "bytes were sent" in ana.send("/label", 413, id=identity, label="good", note="x" * app.BODY)["error"]
+    assert "bytes were sent" in ana.send("/label", 413, id=identity, label="good", note="x" * forms.BODY)["error"]
     assert ana.client.get("/label", headers=JSON).status_code == 405
     assert kept(site) == 0
     for seconds, stands in (("nan", "0.0"), ("-5", "0.0"), ("1e9", "3600.0"), ("2.34", "2.3")):
