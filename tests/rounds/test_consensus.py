@@ -1,4 +1,4 @@
-"""Who is reliable is found from the answers alone, as published, and a new round changes no label of an older one."""
+"""Who is reliable is found from the answers alone, and a new round changes no label of an older one."""
 
 import numpy as np
 import pytest
@@ -30,12 +30,15 @@ def anaesthetists() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return texts, people, labels
 
 
-def test_the_example_of_the_paper_comes_out_as_published() -> None:
+def test_the_data_of_the_paper_give_what_crowd_kit_makes_of_them() -> None:
+    """The numbers are those of crowd-kit 1.4.2, `DawidSkene(n_iter=200, tol=1e-9)`, an implementation by others."""
     texts, people, labels = anaesthetists()
     assert len(texts) == 45 * 7
     found = consensus.fit(texts, people, labels, 4, prior=0)
     assert found.shares == pytest.approx([0.40, 0.42, 0.11, 0.07], abs=0.005)
-    assert found.tables[0] == pytest.approx(np.array([[0.89, 0.11, 0, 0], [0.06, 0.88, 0.06, 0], [0, 0.34, 0.66, 0], [0, 0, 0.56, 0.44]]), abs=0.02)
+    assert found.tables[0] == pytest.approx(
+        np.array([[0.889, 0.111, 0, 0], [0.070, 0.877, 0.053, 0], [0, 0.335, 0.665, 0], [0, 0, 0.556, 0.444]]), abs=0.01
+    )
     assert found.truth.argmax(axis=1)[[0, 1, 10]].tolist() == [0, 3, 3]
 
 
