@@ -4,7 +4,6 @@ Its folder holds all that its answers follow from: the prompt, the examples, the
 calibration, and the responses themselves. Texts whose responses are kept are labelled without the model.
 """
 
-import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,16 +17,15 @@ from tqdm import tqdm
 
 from labelrounds.core import files, params, paths
 from labelrounds.core.errors import UserError, at
-from labelrounds.labelers import contract, transformer
+from labelrounds.labelers import contract
 from labelrounds.llm import answers, prompt, responses, server, shots
 from labelrounds.llm.local import LocalModel
 from labelrounds.llm.prompt import Example, Prompt, Question
 from labelrounds.llm.responses import Kept, Response
-from labelrounds.models import base_models
+from labelrounds.llm.vectors import Vectors
 from labelrounds.models.runtime import Machine
 
 LIBRARIES = ("numpy",)
-KEPT_AT_ONCE = 200  # vectors: so many are lost by a kill, at most
 LEAST = 1e-9  # a probability that a model calls zero; its logarithm would be none
 SETTINGS, EXAMPLES, VECTORS, RESPONSES, OUTSIDE = "settings.json", "examples.json", "vectors.safetensors", "responses.jsonl", "outside.csv"
 
@@ -92,19 +90,7 @@ class PromptedLabeler:
 
     def embed(self, texts: list[str], batch_size: int) -> np.ndarray:
         """Returns the mean hidden states of the base encoder: a server gives no vectors. One text at a time, and kept, as its answers."""
-        about = {"encoder": self.settings.encoder, "precision": self.settings.precision, "max_length": self.card.max_length}
-        keys = {text: responses.key_of(about | {"vector_of": text}) for text in texts}
-        found = self.kept.find(keys.values())
-        missing = [text for text, key in keys.items() if key not in found]
-        for start in range(0, len(missing), KEPT_AT_ONCE):
-            part = missing[start : start + KEPT_AT_ONCE]
-            vectors = self._embedder.embed(part, 1)
-            new = {
-                keys[text]: {"float32": base64.b64encode(vector.astype("<f4").tobytes()).decode()} for text, vector in zip(part, vectors, strict=True)
-            }
-            self.kept.keep(new)
-            found |= new
-        return np.asarray([np.frombuffer(base64.b64decode(found[keys[text]]["float32"]), dtype="<f4") for text in texts])
+        return self._vectors.of(texts)
 
     def responses(self, texts: list[str]) -> list[list[Response]]:
         """Returns the responses about each text, in the order of its questions; asks those that are not kept."""
@@ -245,15 +231,8 @@ class PromptedLabeler:
         return LocalModel(folder, self.prompt, self.examples if self.settings.examples != shots.NEAREST else (), machine)
 
     @cached_property
-    def _embedder(self) -> transformer.TransformerLabeler:
-        machine = self.machine() if callable(self.machine) else self.machine
-        encoder = base_models.open_base(paths.VANILLA)
-        if files.fingerprint(paths.VANILLA) != self.settings.encoder:
-            raise UserError(f"{at(paths.VANILLA)} is not the encoder that chose this labeler's examples. Run: dvc repro studies/llm/dvc.yaml")
-        from transformers import AutoModel
-
-        model = AutoModel.from_pretrained(paths.VANILLA, local_files_only=True, trust_remote_code=False, use_safetensors=True)
-        return transformer.TransformerLabeler(self.card, "", model.eval().to(machine.device), encoder.tokenizer, machine)
+    def _vectors(self) -> Vectors:
+        return Vectors(self.card, self.settings.encoder, self.settings.precision, self.kept, self.machine)
 
 
 def _price(tokens: Any, costs: params.LanguageModel) -> str:

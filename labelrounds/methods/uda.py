@@ -1,12 +1,11 @@
 """Unsupervised data augmentation: a model should say the same of a text and of its augmented copy.
 
 After Xie et al. (2020), "Unsupervised Data Augmentation for Consistency Training". Beside each batch of labelled
-texts runs a batch of texts without labels. A guard watches for the method's known failure: that one label
+texts runs a batch of texts without labels; methods/consistency.py has the losses. A guard watches for the method's known failure: that one label
 swallows the predictions. Such a model is never kept, and the supervised one stands in for it.
 """
 
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,15 +20,13 @@ from labelrounds.core.params import Amount, Count, Section, Share
 from labelrounds.core.task import Task, indicator
 from labelrounds.labelers import contract, transformer
 from labelrounds.measures import bootstrap, scores
-from labelrounds.methods import classifier
+from labelrounds.methods import classifier, consistency
 from labelrounds.methods.jobs import Job
 from labelrounds.models import base_models, objectives, training
 from labelrounds.pool import unlabelled
 from labelrounds.pool.unlabelled import Unlabelled
 
 NEEDS = ("labels", "encoder", "unlabelled", "finetune")
-NONE, LINEAR, EXP, LOG = SCHEDULES = ("none", "linear", "exp", "log")
-STEEPNESS = 5.0  # of the curves exp and log, as in the paper
 COLLAPSED = -1.0  # the score of an epoch that the guard rejects: below every F1
 WATCHED = 500  # texts on which the guard counts the predictions
 SHARES = "shares.json"
@@ -69,24 +66,6 @@ def make(job: Job) -> str:
     )
 
 
-# Arithmetic on numbers and arrays
-
-
-def signal_threshold(schedule: str, done: float, outcomes: int) -> float:
-    """Returns the probability of its own label from which on a labelled text no longer trains the model.
-
-    Training-signal annealing: the threshold rises from chance (1 / outcomes) to 1 while `done` goes from 0 to 1, so that a few labels are
-    not learnt by heart at once. `exp` releases them late (for few labels), `log` early, `linear` evenly; `none`: all from the start.
-    """
-    shares = {
-        NONE: 1.0,
-        LINEAR: done,
-        EXP: math.exp((done - 1) * STEEPNESS),
-        LOG: 1 - math.exp(-done * STEEPNESS),
-    }
-    return shares[schedule] * (1 - 1 / outcomes) + 1 / outcomes
-
-
 def label_shares(decided: np.ndarray) -> np.ndarray:
     """Returns the share of texts with each label, and last of those with none, of shape (k + 1,), for a 0/1 matrix of shape (n, k)."""
     return np.append(decided.mean(axis=0), 1 - decided.any(axis=1).mean())
@@ -102,49 +81,6 @@ def swallowing(found: np.ndarray, reference: np.ndarray, limit: float) -> int | 
     """
     suspects = np.flatnonzero((found > reference) & (1 - found < limit * (1 - reference)))
     return int(suspects[found[suspects].argmax()]) if len(suspects) else None
-
-
-# Losses: tensors
-
-
-def supervised_loss(logits: Any, labels: Any, per_label: Any, threshold: float, task: Task) -> Any:
-    """Returns the mean loss of what the annealing still lets train; 0 where the model is sure of every text already.
-
-    For multi-label each label of each text is a question of its own.
-    """
-    losses = classifier.each_loss(logits, labels, per_label, task)
-    if task.multi_label:
-        own = (labels * logits.sigmoid() + (1 - labels) * (1 - logits.sigmoid())).detach()
-        weight = (own <= threshold).to(losses.dtype)
-        return (losses * weight).sum() / weight.sum().clamp(min=1)
-    own = logits.softmax(-1).gather(1, labels[:, None])[:, 0].detach()
-    released = (own <= threshold).to(losses.dtype)
-    # As the supervised loss: a mean weighted by the labels' weights.
-    return (losses * released).sum() / (per_label[labels] * released).sum().clamp(min=1e-6)
-
-
-def consistency_loss(original: Any, augmented: Any, temperature: float, confidence: float, multi_label: bool) -> Any:
-    """Returns the mean divergence KL(original || augmented) over all texts, 0 for those of which the model is not sure.
-
-    original, augmented : logits of shape (n, k); no gradient flows into `original`. The target is sharpened (its logits divided by
-    `temperature`), and counts where the unsharpened probability reaches `confidence`. For multi-label each label is a Bernoulli variable.
-    """
-    import torch
-
-    original = original.detach()
-    if multi_label:
-        sure = (original.sigmoid() - 0.5).abs() + 0.5 >= confidence
-        target = (original / temperature).sigmoid()
-        cross = torch.nn.functional.binary_cross_entropy_with_logits(augmented, target, reduction="none")
-        entropy = -torch.xlogy(target, target) - torch.xlogy(1 - target, 1 - target)
-        return ((cross - entropy) * sure).mean()
-    sure = original.softmax(-1).amax(-1) >= confidence
-    target = (original / temperature).log_softmax(-1)
-    divergence = torch.nn.functional.kl_div(augmented.log_softmax(-1), target, reduction="none", log_target=True).sum(-1)
-    return (divergence * sure).mean()
-
-
-# Training
 
 
 @dataclass(frozen=True)
@@ -197,7 +133,7 @@ def learn(job: Job, encoder: base_models.BaseModel, card: contract.Card, train: 
 
     def on_step(done: float) -> None:
         nonlocal threshold, epoch
-        threshold = signal_threshold(uda.annealing, done, 2 if task.multi_label else k)
+        threshold = consistency.signal_threshold(uda.annealing, done, 2 if task.multi_label else k)
         epoch = int(done * uda.epochs) + 1
 
     def score(model: Any) -> float:
@@ -222,13 +158,13 @@ def learn(job: Job, encoder: base_models.BaseModel, card: contract.Card, train: 
         labelled = dict(batch["labelled"])
         labels = labelled.pop("labels")
         # First what needs gradients: autocast keeps the weights that it has cast, and those cast without gradients would get none.
-        learnt = supervised_loss(model(**labelled).logits.float(), labels, per_label, threshold, task)
+        learnt = consistency.supervised_loss(model(**labelled).logits.float(), labels, per_label, threshold, task)
         model.eval()  # the target is what the model says, not what it says with half of it dropped
         with torch.no_grad():
             original = model(**batch["original"]).logits.float()
         model.train()
         augmented = model(**batch["augmented"]).logits.float()
-        return learnt + uda.weight * consistency_loss(original, augmented, uda.temperature, uda.confidence, task.multi_label)
+        return learnt + uda.weight * consistency.consistency_loss(original, augmented, uda.temperature, uda.confidence, task.multi_label)
 
     model = classifier.new(encoder, card, machine, finetune, train)
     labelled = classifier.tokenized(train, encoder, card)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labelrounds.core import files
 from labelrounds.core.task import Task
-from labelrounds.methods import uda
+from labelrounds.methods import consistency, uda
 from tests.conftest import Project
 from tests.methods.test_ust import SETTINGS, card_of, copied, killed_at, ready, run, taught  # noqa: F401  (fixtures)
 from tests.small import PROPERTY
@@ -19,22 +19,22 @@ from tests.stages.test_models import assert_measured, csv_rows
 SHARES = st.lists(st.integers(0, 50), min_size=2, max_size=8).filter(any).map(lambda counts: np.asarray(counts) / sum(counts))
 
 
-@given(st.sampled_from(uda.SCHEDULES), st.integers(2, 100), st.floats(0, 1), st.floats(0, 1))
+@given(st.sampled_from(consistency.SCHEDULES), st.integers(2, 100), st.floats(0, 1), st.floats(0, 1))
 @PROPERTY
 def test_the_threshold_rises_from_chance_to_one(schedule: str, outcomes: int, one: float, other: float) -> None:
-    early, late = (uda.signal_threshold(schedule, done, outcomes) for done in sorted((one, other)))
+    early, late = (consistency.signal_threshold(schedule, done, outcomes) for done in sorted((one, other)))
     assert 1 / outcomes - 1e-9 <= early <= late <= 1 + 1e-9
 
 
 @pytest.mark.parametrize("outcomes", [2, 6])
 def test_exp_releases_the_labels_last_and_log_first(outcomes: int) -> None:
     for done in (0.1, 0.5, 0.9):
-        exp, linear, log = (uda.signal_threshold(name, done, outcomes) for name in ("exp", "linear", "log"))
+        exp, linear, log = (consistency.signal_threshold(name, done, outcomes) for name in ("exp", "linear", "log"))
         assert exp < linear < log
-    assert uda.signal_threshold("linear", 0.5, 2) == 0.75
-    assert uda.signal_threshold("none", 0.0, outcomes) == 1
-    assert uda.signal_threshold("exp", 0.5, 2) == pytest.approx(0.5 * np.exp(-2.5) + 0.5)
-    assert uda.signal_threshold("log", 0.5, 2) == pytest.approx(0.5 * (1 - np.exp(-2.5)) + 0.5)
+    assert consistency.signal_threshold("linear", 0.5, 2) == 0.75
+    assert consistency.signal_threshold("none", 0.0, outcomes) == 1
+    assert consistency.signal_threshold("exp", 0.5, 2) == pytest.approx(0.5 * np.exp(-2.5) + 0.5)
+    assert consistency.signal_threshold("log", 0.5, 2) == pytest.approx(0.5 * (1 - np.exp(-2.5)) + 0.5)
 
 
 @given(SHARES, st.floats(0, 1))
@@ -84,10 +84,10 @@ def test_consistency_is_nothing_between_equals_and_pulls_the_copy_alone(multi_la
 
     torch.manual_seed(1)
     one = torch.randn(8, 4, requires_grad=True)
-    equal = uda.consistency_loss(one * 5, one.detach() * 5, 1.0, 0.0, multi_label)
+    equal = consistency.consistency_loss(one * 5, one.detach() * 5, 1.0, 0.0, multi_label)
     assert float(equal) == pytest.approx(0, abs=1e-5)
     other = torch.randn(8, 4, requires_grad=True)
-    loss = uda.consistency_loss(one, other, 0.4, 0.0, multi_label)
+    loss = consistency.consistency_loss(one, other, 0.4, 0.0, multi_label)
     loss.backward()
     assert loss.item() > 0.01 and one.grad is None and other.grad.abs().sum() > 0, "no gradient flows into the original"
 
@@ -99,9 +99,9 @@ def test_texts_of_which_the_model_is_not_sure_do_not_count(multi_label: bool) ->
 
     original = torch.tensor([[0.1, 0.0], [9.0, -9.0]])
     copy = torch.tensor([[5.0, -5.0], [0.0, 0.0]], requires_grad=True)
-    uda.consistency_loss(original, copy, 0.4, 0.8, multi_label).backward()
+    consistency.consistency_loss(original, copy, 0.4, 0.8, multi_label).backward()
     assert (copy.grad[0] == 0).all() and (copy.grad[1] != 0).all()
-    assert float(uda.consistency_loss(original / 3, copy.detach(), 0.4, 1.0, multi_label)) == 0, "nobody is that sure"
+    assert float(consistency.consistency_loss(original / 3, copy.detach(), 0.4, 1.0, multi_label)) == 0, "nobody is that sure"
 
 
 @pytest.mark.slow
@@ -111,7 +111,7 @@ def test_the_divergence_is_that_of_the_sharpened_target() -> None:
     original, copy = torch.tensor([[1.0, 0.0, -1.0]]), torch.tensor([[0.2, 0.3, 0.1]])
     target, found = (original / 0.5).softmax(-1)[0].numpy(), copy.softmax(-1)[0].numpy()
     expected = float((target * np.log(target / found)).sum())
-    assert float(uda.consistency_loss(original, copy, 0.5, 0.0, False)) == pytest.approx(expected, rel=1e-5)
+    assert float(consistency.consistency_loss(original, copy, 0.5, 0.0, False)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.slow
@@ -121,14 +121,14 @@ def test_annealing_holds_back_texts_that_the_model_is_sure_of() -> None:
     task = Task("multi-class", ("a", "b"))
     logits = torch.tensor([[3.0, 0.0], [0.2, 0.0]], requires_grad=True)
     labels, weights = torch.tensor([0, 0]), torch.ones(2)
-    uda.supervised_loss(logits, labels, weights, 0.7, task).backward()
+    consistency.supervised_loss(logits, labels, weights, 0.7, task).backward()
     assert (logits.grad[0] == 0).all() and (logits.grad[1] != 0).all()
-    whole = uda.supervised_loss(logits, labels, weights, 1.0, task)
+    whole = consistency.supervised_loss(logits, labels, weights, 1.0, task)
     assert whole.item() == pytest.approx(torch.nn.functional.cross_entropy(logits, labels).item())
-    assert uda.supervised_loss(logits, labels, weights, 0.5, task).item() == 0
+    assert consistency.supervised_loss(logits, labels, weights, 0.5, task).item() == 0
     many = Task("multi-label", ("a", "b"))
     logits = torch.tensor([[3.0, 0.1]], requires_grad=True)
-    uda.supervised_loss(logits, torch.tensor([[1.0, 1.0]]), weights, 0.7, many).backward()
+    consistency.supervised_loss(logits, torch.tensor([[1.0, 1.0]]), weights, 0.7, many).backward()
     assert logits.grad[0, 0] == 0 and logits.grad[0, 1] != 0
 
 
