@@ -11,6 +11,7 @@ Weights are random and texts generated, so nothing is downloaded. Each part has 
 """
 
 import contextlib
+import importlib
 import importlib.metadata
 import json
 import multiprocessing
@@ -165,11 +166,8 @@ def settle(tiny_shapes: bool) -> None:
         return
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     multiprocessing.set_start_method("fork")  # the imports are paid for once
-    import sklearn.linear_model
-    import torch
-    import transformers.trainer  # noqa: F401
-
-    import labelrounds.methods.classifier  # noqa: F401
+    for name in ("sklearn.linear_model", "transformers.trainer", "labelrounds.methods.classifier"):
+        importlib.import_module(name)
 
 
 def one_part(function: Callable[[bool, Path], dict[str, Any]], limit: float, tiny_shapes: bool, room: Path) -> dict[str, Any]:
