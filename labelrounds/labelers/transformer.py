@@ -58,15 +58,18 @@ def run(
 
     order = np.argsort([-len(row["input_ids"]) for row in rows], kind="stable")
     results: list[Any] = [None] * len(rows)
+    made = []  # stays on the device until all is under way: a GPU computes while the next batch is put together
     with torch.inference_mode(), autocast(machine):
         for start in range(0, len(rows), batch_size):
             chosen = order[start : start + batch_size]
             batch = pad([rows[number] for number in chosen], tokenizer)
             batch = {name: tensor.to(machine.device) for name, tensor in batch.items()}
-            for number, result in zip(chosen, forward(model, batch).float().cpu().numpy(), strict=True):
-                results[number] = result
+            made.append((chosen, forward(model, batch).float()))
             if progress:
                 progress(len(chosen))
+        for chosen, found in made:
+            for number, result in zip(chosen, found.cpu().numpy(), strict=True):
+                results[number] = result
     return np.asarray(results, dtype=np.float32)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -170,10 +171,15 @@ def classification_loss(weights: np.ndarray, task: Task) -> Any:
     """
     import torch
 
+    @cache
+    def on(device: Any) -> Any:
+        """Returns the weights on a device; to bring them there at every step would let a GPU wait."""
+        return torch.as_tensor(weights, dtype=torch.float32, device=device)
+
     def loss(model: Any, batch: dict[str, Any]) -> Any:
         inputs = {name: tensor for name, tensor in batch.items() if name not in ("labels", "weight")}
         logits = model(**inputs).logits.float()
-        per_label = torch.as_tensor(weights, dtype=torch.float32, device=logits.device)
+        per_label = on(logits.device)
         losses = each_loss(logits, batch["labels"], per_label, task)
         if "weight" in batch:
             losses = losses * batch["weight"].to(losses.dtype)

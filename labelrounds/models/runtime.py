@@ -51,8 +51,11 @@ def start(seed: int, threads: int, precision: str, max_length: int | None = None
     import numpy
     import torch
 
+    device = "cuda" if reproducible != portable.PORTABLE and torch.cuda.is_available() else "cpu"
     torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms says the same, after a second of imports
+    # use_deterministic_algorithms says the same, after a second of imports. On a GPU "warn" would not do: there torch keeps its attention
+    # kernels deterministic in training only where anything else is an error.
+    torch.set_deterministic_debug_mode("warn" if device == "cpu" else "error")
     deterministic: Any = torch.utils.deterministic  # Any: the module gets this property as it is imported
     deterministic.fill_uninitialized_memory = False  # it fills every new tensor, for operations we do not use
     torch.backends.cudnn.benchmark = False
@@ -62,7 +65,6 @@ def start(seed: int, threads: int, precision: str, max_length: int | None = None
     if reproducible == portable.PORTABLE:
         products.settle()
         return Machine(seed, "cpu", False)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     bf16 = precision == "bf16" or (precision == "auto" and native_bf16(device))
     short = max_length is not None and max_length <= 128
     return Machine(seed, device, bf16, "eager" if device == "cpu" and bf16 and short else "sdpa")

@@ -227,6 +227,8 @@ def _trainer(run: Run) -> Any:
         bf16=run.machine.bf16,
         use_cpu=run.machine.device == "cpu",
         dataloader_pin_memory=run.machine.device != "cpu",
+        accelerator_config={"non_blocking": run.machine.device != "cpu"},
+        logging_nan_inf_filter=False,  # of a loss that nobody logs; a GPU would wait for it at every step
         eval_strategy="no",
         save_strategy="no",  # the Keeper asks for checkpoints
         save_total_limit=2,
