@@ -18,7 +18,7 @@ def main() -> None:
     settings = params.load()
     until = settings.corpus.pool_until
     with files.unchanged(settings.data.pool, paths.HELDOUT):
-        heldout = set(paths.HELDOUT.read_text(encoding="utf-8").split())
+        heldout = set(files.read_text(paths.HELDOUT).split())
         count, beyond = corpus.write(settings.data, until, heldout)
     later = f"; {beyond} rows came to the pool later (corpus.pool_until is {until})" if beyond else ""
     click.echo(f"corpus: {count} texts to learn from without labels{later}.")

@@ -43,7 +43,7 @@ def main() -> None:
 def read_now(rows: list[dict[str, str]], settings: params.Params, task: Task) -> snapshots.Snapshot:
     """Returns the snapshot of the model of now, from what the stages before have just made. rows : of metrics/DEPLOY/test.csv"""
     annotations = vote.deciding(record.read_all(task))
-    taken = {a.id for a in annotations} | set(paths.HELDOUT.read_text(encoding="utf-8").split())
+    taken = {a.id for a in annotations} | set(files.read_text(paths.HELDOUT).split())
     train = files.read_json(paths.METRICS / "split.json")["train"]
     stop_set = snapshots.stop_set(predictions.cells(task.column), taken)
     newest = max((a.round for a in annotations), key=names.order)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from labelrounds.core.errors import UserError, at
+from labelrounds.core.named import Named
 
 MANIFEST = "manifest.json"
 LEFT_OVER = re.compile(r"\..+\.(\d+)-([0-9a-f]{8})\.\w+\.(?:tmp|made|new|old)")
@@ -87,11 +88,25 @@ def _umask() -> int:
     return mask
 
 
+def read_text(path: str | Path) -> str:
+    """Returns a file of UTF-8 text; one that is none is a UserError."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{at(path)}: byte {error.start + 1} is not UTF-8 text, so the file is damaged, or a program saved it in another encoding: save it as UTF-8. "
+            f"Or restore it from git (`git checkout -- {at(path)}`); if a stage makes it, remove it and run `dvc repro`."
+        ) from None
+
+
 def read_json(path: str | Path, hint: str = "Remove it, then run `dvc repro`.") -> dict[str, Any]:
-    """Returns the object that a JSON file holds; a UserError with the `hint` where there is no such file, or something else in it."""
+    """Returns the object that a JSON file holds; a UserError with the `hint` where there is no such file, or something else in it.
+
+    A key that it, or an object in it, lacks is a UserError, too, where somebody asks for it.
+    """
     path = Path(path)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"), object_hook=lambda one: Named(one, path))
     except FileNotFoundError:
         raise UserError(f"{at(path)}: there is no such file yet. Run `dvc repro`, or `dvc pull`.") from None
     except (ValueError, RecursionError) as error:
@@ -109,6 +124,8 @@ def as_stages_write(*places: str | Path) -> Iterator[None]:
     """
     try:
         yield
+    except UserError:
+        raise
     except Exception as error:
         broken = isinstance(error, (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)) or type(error).__name__ == "UndefinedError"
         if not broken or os.environ.get("LABELROUNDS_TRACEBACK"):

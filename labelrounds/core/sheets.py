@@ -13,7 +13,6 @@ from labelrounds.core.lines import most_unpacked, packed_too_well
 def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields (row number, {column: value}) of every row below the header; values are str, int, float, bool, dates or None."""
     import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         with open(path, "rb") as file:
@@ -30,7 +29,9 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     yield first
                     yield from found
                     return
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, EOFError) as error:
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file makes zlib, the XML parser and openpyxl raise whatever they like
         raise UserError(f"{at(path)}: not a whole .xlsx workbook ({error}). Save it again, or as CSV UTF-8.") from None
 
 

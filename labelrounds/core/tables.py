@@ -16,6 +16,7 @@ from typing import Any
 from labelrounds.core import delimited, json_records, sheets
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.lines import MAX_CELL, lines, most_unpacked, packed_too_well
+from labelrounds.core.named import Named
 
 __all__ = ["FORMATS", "MAX_CELL", "Record", "Row", "as_text", "cells", "columns", "lines", "records", "rows", "shards", "table_format"]
 
@@ -27,7 +28,7 @@ HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: where it begins (for parquet, its number) and its cells by column."""
+    """One row: where it begins (for parquet, its number) and its cells by column; one that the file lacks is a UserError."""
 
     path: Path
     line: int
@@ -136,7 +137,7 @@ def _empty(path: Path) -> UserError:
 
 def cells(record: dict[Any, Any], path: Path, line: int) -> dict[str, str]:
     """Returns the cells of a record as text; what no CSV could hold later is an error here, at its source."""
-    found = {}
+    found = Named({}, path, line)
     for name, value in record.items():
         try:
             cell = value if type(value) is str else as_text(value)

@@ -108,7 +108,7 @@ def keep_history(settings: params.Params) -> tuple[Path | None, str]:
         return snapshot.keep(settings), ""
     except snapshot.Stale as reason:
         return None, str(reason)
-    except (UserError, OSError, ValueError, KeyError) as error:  # a damaged model, metrics file or shard
+    except (UserError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:  # a damaged model, metrics file or shard
         return None, f"what is on disk cannot be read: {getattr(error, 'message', error)}"
 
 

@@ -59,7 +59,7 @@ class Coming:
 def read_known(settings: params.Params) -> Known:
     """Returns what the pool holds now."""
     known = Known(settings.split.near_duplicates)
-    heldout = set(paths.HELDOUT.read_text(encoding="utf-8").split()) if paths.HELDOUT.is_file() else set()
+    heldout = set(files.read_text(paths.HELDOUT).split()) if paths.HELDOUT.is_file() else set()
     for row in reader.stream(settings.data.pool, settings.data.text_column):
         known.rows += 1
         known.ids.add(row.id)
@@ -224,7 +224,7 @@ def remove_old(pool: Path) -> None:
 
 def show(settings: params.Params) -> None:
     """Prints what the pool holds, file by file."""
-    heldout = set(paths.HELDOUT.read_text(encoding="utf-8").split()) if paths.HELDOUT.is_file() else set()
+    heldout = set(files.read_text(paths.HELDOUT).split()) if paths.HELDOUT.is_file() else set()
     seen: set[str] = set()
     lines = list(per_file(settings, heldout, seen))
     click.echo(screen.table(["file", "rows", "new texts", "held out", "own columns"], lines))

@@ -93,7 +93,7 @@ def ids_of(target: str, settings: params.Params) -> set[str]:
     if len(target) < 1000 and path.is_file():
         if path.suffix.lower() in tables.FORMATS or path.suffix.lower() == ".gz":
             return {identity for row in tables.rows(path) if (identity := row_id(row.cells, settings))}
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = files.read_text(path).splitlines()
         return {line.strip() if ID_PATTERN.fullmatch(line.strip()) else text_id(line) for line in lines if line.strip()}
     return {text_id(target)}
 
@@ -173,19 +173,19 @@ def from_journals(gone: set[str]) -> Iterator[tuple[Path, int]]:
 def from_lists(gone: set[str]) -> Iterator[tuple[Path, int]]:
     """Takes the ids out of the list of held-out texts and out of the snapshots; yields (path, ids that went)."""
     if paths.HELDOUT.is_file():
-        ids = paths.HELDOUT.read_text(encoding="utf-8").split()
+        ids = files.read_text(paths.HELDOUT).split()
         if count := len(gone & set(ids)):
             with files.atomic(paths.HELDOUT) as file:
                 file.writelines(f"{identity}\n" for identity in ids if identity not in gone)
             yield paths.HELDOUT, count
     for path in sorted(paths.SNAPSHOTS.glob("*.json")):
-        snapshot = json.loads(path.read_text(encoding="utf-8"))
-        count = sum(len(gone & set(snapshot[part])) for part in ("test", "stop"))
+        snapshot = files.read_json(path, "Restore it from git, or remove it.")
+        with files.as_stages_write(path):
+            kept = {part: {identity: labels for identity, labels in snapshot[part].items() if identity not in gone} for part in ("test", "stop")}
+            count = sum(len(snapshot[part]) - len(some) for part, some in kept.items())
         if count:
-            for part in ("test", "stop"):
-                snapshot[part] = {identity: labels for identity, labels in snapshot[part].items() if identity not in gone}
             with files.atomic(path) as file:
-                file.write(json.dumps(snapshot, ensure_ascii=False, separators=(",", ":")) + "\n")
+                file.write(json.dumps({**snapshot, **kept}, ensure_ascii=False, separators=(",", ":")) + "\n")
             yield path, count
 
 

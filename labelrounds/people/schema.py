@@ -27,7 +27,7 @@ def change(kind: str, labels: Sequence[str], into: Sequence[str], settings: para
     with journal.change() as whole:
         with files.atomic(whole.put(params.PATH)) as file:
             file.write(new)
-        before = paths.SCHEMA.read_text(encoding="utf-8") if paths.SCHEMA.is_file() else ""
+        before = files.read_text(paths.SCHEMA) if paths.SCHEMA.is_file() else ""
         with files.atomic(whole.put(paths.SCHEMA)) as file:
             file.write(before + ("\n" if before and not before.endswith("\n") else "") + schema.line(made))
     return made

@@ -54,7 +54,7 @@ def take(settings: params.Params) -> Snapshot:
     # last bits depend on which texts share a batch, so a text on the fence may differ.
     if sum(test[identity] != labels for identity, labels in pool.items()) > max(2, 0.01 * len(pool)):
         raise Stale("the predictions on the test texts are another model's")
-    taken = {a.id for a in annotations} | set(paths.HELDOUT.read_text(encoding="utf-8").split())
+    taken = {a.id for a in annotations} | set(files.read_text(paths.HELDOUT).split())
     return Snapshot(
         max(here, key=names.order),
         settings.deploy,

@@ -8,7 +8,7 @@ from labelrounds.core.errors import at, first_of
 
 def read() -> set[str]:
     """Returns the ids of the withdrawn texts."""
-    return set(paths.RETIRED.read_text(encoding="utf-8").split()) if paths.RETIRED.is_file() else set()
+    return set(files.read_text(paths.RETIRED).split()) if paths.RETIRED.is_file() else set()
 
 
 def add(ids: Iterable[str]) -> None:

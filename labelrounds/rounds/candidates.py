@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labelrounds.core import params, paths
+from labelrounds.core import files, params, paths
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
 from labelrounds.pool.identity import near_duplicate_key
@@ -15,7 +15,7 @@ Candidate = tuple[int, reader.PoolText]  # the number of the pool's row, and wha
 
 def taken(task: Task) -> set[str]:
     """Returns the ids of all texts that have a label or are held out."""
-    return set(paths.HELDOUT.read_text(encoding="utf-8").split()) | {annotation.id for annotation in record.read_all(task)}
+    return set(files.read_text(paths.HELDOUT).split()) | {annotation.id for annotation in record.read_all(task)}
 
 
 def distinct(numbers: np.ndarray, size: int, data: params.Data, task: Task, rule: str) -> list[Candidate]:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from labelrounds.core import paths
+from labelrounds.core import files, paths
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import SEPARATOR, Task
 
@@ -56,7 +56,7 @@ class Change:
 
 def read(path: Path = paths.SCHEMA) -> list[Change]:
     """Returns all changes, the oldest first; none where there is no such file."""
-    return parse(path.read_text(encoding="utf-8"), at(path)) if path.is_file() else []
+    return parse(files.read_text(path), at(path)) if path.is_file() else []
 
 
 def parse(content: str, where: str) -> list[Change]:

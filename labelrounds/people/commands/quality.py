@@ -103,10 +103,11 @@ def report(file: Path | None, no_texts: bool, show: bool) -> None:
 @click.command(cls=Command)
 def curve() -> None:
     """Show the learning curve: F1 by number of labels, and what the recipes gain over each other."""
-    from labelrounds.core import params
+    from labelrounds.core import files, params
     from labelrounds.people import results
 
-    results.show_curve(params.load())
+    with files.as_stages_write(paths.METRICS):
+        results.show_curve(params.load())
 
 
 @click.command(cls=Command)
