@@ -9,6 +9,7 @@ from labelrounds.core import files, params, paths
 from labelrounds.core.errors import Command
 from labelrounds.core.scratch import reading
 from labelrounds.report import render, summary
+from labelrounds.rounds import record, unread
 
 
 @click.command(cls=Command)
@@ -17,6 +18,7 @@ def main(no_texts: bool) -> None:
     settings = params.load()
     with reading("report", paths.ROUNDS, paths.SCHEMA, *render.sources(render.labelers_of(settings))):
         project = render.project_of(settings, settings.report.texts and not no_texts)
+        unread.check(record.read_all(project.task))
         page, numbers = render.page(project), summary.of(project)
         with files.atomic(paths.REPORT) as file:
             file.write(page)

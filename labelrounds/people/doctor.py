@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelrounds.core import files, lock, paths
+from labelrounds.core import files, lock, params, paths
 from labelrounds.core.errors import UserError, at
-from labelrounds.rounds import record
+from labelrounds.rounds import record, unread
 
 MENDED = "its stage makes it again: run `dvc pull`, or `dvc repro`"
 
@@ -71,16 +71,14 @@ def test_set() -> Iterator[Finding]:
 
 def rounds_read() -> Iterator[Finding]:
     """Rounds that DVC takes for read, and that the split has not seen."""
-    measured = paths.METRICS / "split.json"
-    if not measured.is_file() or not Path("dvc.lock").is_file():
+    if not Path("dvc.lock").is_file():
         return
-    with contextlib.suppress(UserError, AttributeError, KeyError, TypeError):
-        learnt = {name: found["annotations"] for name, found in files.read_json(measured)["rounds"].items()}
-        there = {path.stem for path in record.round_files()}
-        if (strange := sorted(there ^ set(learnt))) and _dvc("status", "split", "--json").strip() == "{}":
+    with contextlib.suppress(UserError):
+        strange = unread.strange(record.read_all(params.load().labelled_task()))
+        if strange and _dvc("status", "split", "--json").strip() == "{}":
             yield Finding(
-                f"{at(paths.ROUNDS)}: DVC says that the split has read {', '.join(strange)}, and it has not: a file came or went while it ran. "
-                "Run `dvc repro --force split`, then `dvc repro`."
+                f"{at(paths.ROUNDS)}: DVC says that the split has read {', '.join(strange)}, and it has not, or not as it is now: "
+                f"a file came, went or changed while it ran. {unread.CURE}"
             )
 
 

@@ -516,6 +516,9 @@ def test_the_stage_obeys_the_parameter_and_the_option(tmp_path) -> None:
     from stages import report as stage
 
     made = measured(tmp_path, Task(MULTI_CLASS, LABELS), n=10)
+    assert "the split has not read 02 as it is now" in made._invoked(stage.main, (), 1), "a round that DVC takes for read, and the split has not"
+    assert not (tmp_path / "metrics/report.html").exists()
+    made.write("data/rounds/02.csv", made.read("data/rounds/01.csv"))
     assert "with texts in metrics/report.html" in made._invoked(stage.main, (), 0)
     assert "]]&gt; --&gt;" in made.read("metrics/report.html")
     assert "All of this and more, on a page for the browser: metrics/report.html" in made.command("results")
