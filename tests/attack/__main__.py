@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from tests.attack import check, disks, fuzz, kills, together
+from tests.attack import check, disks, fuzz, kills, together, typed
 from tests.attack.figures import Figures
 
-SHARES = {"fuzz": 0.25, "kills": 0.4, "several": 0.15, "whole": 0.1}  # of the time; the rest is for many at once
+CALLS, KILLS, AT_ONCE = 100, 1 / 10, 2  # of each minute: fuzzed calls; kills of each stage and command; imports at once
 
 
 @click.command()
@@ -25,17 +25,22 @@ def main(minutes: float, seed: int) -> None:
     try:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
-            check.run(folder / "rounds", max(4, round(6 * minutes)), random.Random(seed), figures)
+            turns, began = max(1, round(KILLS * minutes)), time.monotonic()
+
+            def until(share: float) -> float:
+                """Returns when this share of the time is over: what has not been tried by then is left out."""
+                return began + share * whole
+
+            check.run(folder / "rounds", max(4, min(60, round(6 * minutes))), random.Random(seed), figures)
             click.echo(f"{figures.tried[check.ATTACK]} rounds reconciled", err=True)
-            fuzz.run(folder / "fuzz/here", time.monotonic() + SHARES["fuzz"] * whole, random.Random(seed), figures)
-            click.echo(f"{figures.tried[fuzz.ATTACK]} files fuzzed", err=True)
-            kills.all_of_it(folder / "kills", False, False, SHARES["kills"] * whole, random.Random(seed), figures)
-            kills.all_of_it(folder / "several", False, True, SHARES["several"] * whole, random.Random(seed), figures)
-            if minutes >= 5:
-                kills.all_of_it(folder / "whole", True, False, SHARES["whole"] * whole, random.Random(seed), figures)
+            fuzz.run(folder / "fuzz/here", until(0.25), random.Random(seed), figures, round(CALLS * minutes))
+            click.echo(f"{figures.tried[fuzz.ATTACK]} calls fuzzed", err=True)
+            kills.run(folder / "kills", turns, until(0.65), random.Random(seed), figures)
+            click.echo(f"{figures.tried['a stage killed']} stages killed", err=True)
+            typed.run(folder / "typed", turns, until(0.9), random.Random(seed), figures)
+            click.echo(f"{figures.tried[typed.ATTACK]} commands killed", err=True)
             disks.run(folder / "disks", figures)
-            click.echo(f"{figures.tried['a stage killed']} stages and {figures.tried['a command killed']} commands killed", err=True)
-            together.run(folder / "together", time.monotonic() + 0.1 * whole, round(6 * minutes), random.Random(seed), figures)
+            together.run(folder / "together", until(1.0), max(6, round(AT_ONCE * minutes)), random.Random(seed), figures)
     finally:  # also where somebody ends it before its time
         click.echo(figures.table())
         for line in figures.found[:60]:

@@ -25,7 +25,7 @@ def run(folder: Path, figures: Figures, commands: list[str] = COMMANDS) -> None:
     if not allowed():
         return
     project, answers = place.made(folder, whole=False)
-    for name in ("base", *place.BRIEF):
+    for name in ("base", "split", "corpus", *place.BRIEF[1:]):
         place.ran(project, *place.stage(name))
     text = list(answers)[130]
     project.write("more.csv", f"text,label,annotator\n{text},{answers[text]},ben\n")

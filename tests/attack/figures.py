@@ -9,11 +9,12 @@ WANTED = ("lost or wrong", "tracebacks", "unforeseen", "hangs", "odd exit codes"
 
 @dataclass
 class Figures:
-    """Counts by attack; `found` holds a line for each fault."""
+    """Counts by attack; `each` counts the kills of each stage and command; `found` holds a line for each fault."""
 
     tried: Counter[str] = field(default_factory=Counter)
     faults: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     found: list[str] = field(default_factory=list)
+    each: Counter[str] = field(default_factory=Counter)
 
     def fault(self, attack: str, kind: str, what: str) -> None:
         """Counts a fault of one of the kinds WANTED."""
@@ -41,4 +42,8 @@ class Figures:
         lines = [f"| attack | tried | {' | '.join(WANTED)} |", f"|---|---{'|---' * len(WANTED)}|"]
         for attack, count in self.tried.items():
             lines.append(f"| {attack} | {count:,} | {' | '.join(str(self.faults[attack][kind]) for kind in WANTED)} |")
+        if self.each:
+            kills = ", ".join(f"{name} {count}" for name, count in sorted(self.each.items()))
+            least = min(self.each.values())
+            lines += ["", f"{sum(self.each.values())} kills of {len(self.each)} stages and commands, of each {least} or more: {kills}."]
         return "\n".join(lines)

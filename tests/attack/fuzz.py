@@ -217,21 +217,47 @@ def small(folder: Path) -> SmallProject:
     here.round("01", {text: LABELS[number % 3] for number, text in enumerate(TEXTS[:24])}, "ana")
     here.split()
     test = here.rows("data/split/test.csv")
-    scores = {"n": len(test), "f1_macro": 0.5, "f1_micro": 0.5, "accuracy": 0.5, "f1": dict.fromkeys(LABELS, 0.5), "ci95": {"f1_macro": [0.4, 0.6]}}
+    means = dict.fromkeys(("f1_macro", "f1_micro", "f1_weighted", "accuracy", "roc_auc", "ece", "ece_raw", "brier"), 0.5)
+    scores = {"n": len(test), **means, "f1": dict.fromkeys(LABELS, 0.5), "ci95": {name: [0.4, 0.6] for name in means}}
     here.write(
         "metrics/baseline.json",
         as_json({"trained_on": 9, "test": {**scores, "fingerprint": json.loads(here.read("metrics/split.json"))["fingerprint"]}}),
     )
     here.table("metrics/baseline/test.csv", ["id", "gold", "predicted", *(f"score_{label}" for label in LABELS)],
                ([row["id"], row["label"], "good", "0.5", "0.3", "0.2"] for row in test))  # fmt: skip
-    here.write("metrics/predict.json", as_json({"n": 40, "human": 24, "auto": 3, "review": 13}))
-    here.write("metrics/stop.json", as_json({"round": "01", "labels": 9, "met": 0, "says": "more"}))
+    here.write(
+        "metrics/predict.json",
+        as_json({"n": 40, "human": 24, "auto": 3, "review": 13, "auto_share": 0.1, "labeler": "x", "labelled": dict.fromkeys(LABELS, 3)}),
+    )
+    gain = {"met": None, "per_100_labels": 0.01, "floor": 0.01, "since": "01", "labels": 9, "texts": 9, "ci95": [0.0, 0.1], "reference": "x"}
+    stability = {"met": None, "kappa": 0.5, "last": 0.5, "cutoff": 0.99, "comparisons": 2, "texts": 9, "reference": "x"}
+    people = {"met": None, "difference": -0.1, "human_agreement": 0.5, "model_agreement": 0.4, "margin": 0.05, "texts": 3, "ci95": [-0.2, 0.1]}
+    stop = {"round": "01", "labels": 9, "met": 0, "says": "more", "gain": gain, "stability": stability, "people": {**people, "reference": "x"}}
+    here.write("metrics/stop.json", as_json(stop))
     here.write("data/snapshots/01.json", as_json({"round": "01", "labeler": "baseline", "model": "x", "train": 9, "test": {}, "stop": {}}))
     here.table(
         "data/queue/next.csv",
         ["id", "text", "suggestion", "confidence", "uncertainty"],
         ([text_id(text), text, "good", "0.5", "0.9"] for text in TEXTS[24:30]),
     )
+    curve = ["labels", "recipe", "seeds", "f1_macro", "f1_macro_deviation", "f1_micro", "f1_micro_deviation", "difference", "low", "high"]
+    here.table("metrics/curve_summary.csv", curve, (["50", name, "2", "0.5", "0.1", "0.5", "0.1", "0.1", "0", "0.2"] for name in ("a", "b")))
+    points = ["recipe", "labels", "seed", "f1_macro"]
+    here.table("metrics/curve.csv", points, (["baseline", str(n), str(seed), f"0.{n}{seed}"] for n in (20, 40, 60) for seed in (1, 2, 3)))
+    group = {"open": 1, "cut": 0.9, "risk": 0.1, "n": 3, "right": 3, "proven": 0.9, "pool_share": 0.1, "valid_needed": 10}
+    here.write("metrics/gate.json", as_json({"precision": 0.9, "risk": 0.1, "valid": 5, "groups": {"good": group}}))
+    said = {"raw": 0.5, "fleiss_kappa": 0.5, "alpha": 0.5, "human_agreement": 0.5, "model_agreement": 0.4, "difference": -0.1}
+    numbers = {**said, "ci95": {name: [0.1, 0.9] for name in said}, "note": "Krippendorff's alpha"}
+    here.write("metrics/agreement.json", as_json({"texts": 3, "people": 2, "test_texts": 3, "labeler": "baseline", **numbers}))
+    here.table(
+        "data/queue/suspects.csv", ["id", "case", "label", "better", "quality", "detail"], [[text_id(TEXTS[1]), "denied", "bad", "good", "0.1", ""]]
+    )
+    change = {"date": "2026-01-01", "change": "add", "labels": [], "into": ["other"], "before": ["good", "bad"], "files": ["01.csv"]}
+    here.write("data/schema.jsonl", as_json(change) + b"\n")
+    here.write("data/retired.txt", f"{text_id(chr(120))}\n")
+    here.write("guideline.md", "# What to do\n\n- good: all that is **good**\n")
+    said = {"at": "2026-01-01T10:00:00", "do": "label", "id": text_id(TEXTS[32]), "text": TEXTS[32], "labels": ["bad"], "person": "ana", "key": "1"}
+    here.write("data/inbox/round.journal", as_json(said) + b"\n")
     here.table("data/audits/drawn/01.csv", ["id", "label", "confidence", "labeler", "auto"], [[text_id(TEXTS[30]), "good", "0.9", "x", "3"]])
     return here
 
@@ -239,20 +265,35 @@ def small(folder: Path) -> SmallProject:
 def files_of(here: SmallProject) -> dict[str, tuple[Callable[[bytes, random.Random], bytes], list[tuple[Any, list[str]]]]]:
     """Returns {path: (how it is damaged, the commands that read it then)}."""
     main = cli.main
-    status, results, labels = (main, ["status"]), (main, ["results"]), (main, ["draw", "3", "drawn.csv"])
-    page, again = (report.main, []), (split.main, [])
+
+    def typed(*words: str) -> tuple[Any, list[str]]:
+        return main, list(words)
+
+    status, results, labels, queued = typed("status"), typed("results"), typed("draw", "3", "drawn.csv"), typed("next", "queue.csv")
+    page, again, gone = (report.main, []), (split.main, []), typed("retire", "--yes", text_id(TEXTS[0]))
+    labelled = typed("export", "--labelled", "--format", "table", "all.csv")
     return {
-        "params.yaml": (bitten, [status, again]),
-        "data/pool.csv": (bitten, [status, labels]),
-        "data/rounds/01.csv": (bitten, [status, again]),
-        "data/queue/next.csv": (bitten, [(main, ["next", "queue.csv"]), status]),
-        "data/snapshots/01.json": (damaged_json, [page]),
-        "data/audits/drawn/01.csv": (bitten, [(main, ["import", "audit.csv"]), labels]),
-        "metrics/split.json": (damaged_json, [page, (main, ["import", "whole.csv"])]),
-        "metrics/baseline.json": (damaged_json, [results, page]),
+        "params.yaml": (bitten, [status, again, typed("machine")]),
+        "data/pool.csv": (bitten, [status, labels, typed("pool"), gone]),
+        "data/rounds/01.csv": (bitten, [status, again, typed("show", "01"), labelled, gone, typed("doctor")]),
+        "data/queue/next.csv": (bitten, [queued, status, typed("export", "--format", "label-studio", "queue.json"), typed("next", "queue.xlsx")]),
+        "data/queue/suspects.csv": (bitten, [typed("next", "--suspects", "wrong.csv"), page]),
+        "data/split/test.csv": (bitten, [typed("next", "--again", "3", "opinions.csv"), page, typed("doctor")]),
+        "data/schema.jsonl": (bitten, [status, again, typed("schema", "add", "new")]),
+        "data/retired.txt": (bitten, [again, gone, labels]),
+        "data/inbox/round.journal": (bitten, [typed("import"), status]),
+        "data/snapshots/01.json": (damaged_json, [page, gone, typed("import", "whole.csv")]),
+        "data/audits/drawn/01.csv": (bitten, [typed("import", "audit.csv"), labels]),
+        "guideline.md": (bitten, [typed("next", "queue.xlsx")]),
+        "metrics/split.json": (damaged_json, [page, typed("import", "whole.csv"), status, typed("doctor")]),
+        "metrics/baseline.json": (damaged_json, [results, page, status]),
         "metrics/predict.json": (damaged_json, [results, page]),
-        "metrics/stop.json": (damaged_json, [results, page]),
-        "metrics/baseline/test.csv": (bitten, [page]),
+        "metrics/gate.json": (damaged_json, [results, page]),
+        "metrics/agreement.json": (damaged_json, [results, page]),
+        "metrics/stop.json": (damaged_json, [results, page, status]),
+        "metrics/baseline/test.csv": (bitten, [page, typed("import", "whole.csv")]),
+        "metrics/curve_summary.csv": (bitten, [typed("curve"), status]),
+        "metrics/curve.csv": (bitten, [typed("curve"), status]),
     }
 
 
@@ -287,8 +328,8 @@ def run(folder: Path, until: float, draw: random.Random, figures: Figures, most:
                     name = draw.choice(list(readers))
                     damage, commands = readers[name]
                     (folder / name).write_bytes(damage((folder / name).read_bytes(), draw))
-                    # The page takes longest by far, so it is made less often.
-                    for command, words in (one for one in commands if one[0] is not report.main or draw.random() < 0.2):
+                    # The page and `doctor`, which asks DVC, take longest by far, so they are tried less often.
+                    for command, words in (one for one in commands if draw.random() < (0.15 if one[0] is report.main or one[1] == ["doctor"] else 1)):
                         called(command, words, figures, f"{name} damaged, then {' '.join(words) or command.name}")
                 _restore(folder, kept)
     finally:

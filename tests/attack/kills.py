@@ -1,4 +1,4 @@
-"""Kills at random moments: every stage, and the commands that write; after each the same work again, and every byte compared."""
+"""Kills of every stage at random moments; after each the stage runs again, and every byte of its outputs is compared."""
 
 import os
 import random
@@ -6,11 +6,9 @@ import signal
 import time
 from pathlib import Path
 
-from labelrounds.pool.identity import text_id
 from tests.attack import place
 from tests.attack.figures import Figures
 from tests.conftest import Project
-from tests.stages.test_end_to_end import table
 
 SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 
@@ -26,26 +24,31 @@ def strike(project: Project, command: list[str], after: float, draw: random.Rand
     return alive
 
 
-def stages(project: Project, names: list[str], seconds: float, draw: random.Random, figures: Figures) -> None:
-    """Runs each stage once, then kills them in turn for so long; the bytes must be those of the run before it all."""
+def stages(
+    project: Project, names: list[str], turns: int, until: float, draw: random.Random, figures: Figures, first: list[str] | None = None
+) -> None:
+    """Kills each stage so many times, or until the time is over; after each kill the bytes must be those of the run before it all.
+
+    first : the stages that run once before, in order; without them `names`
+    """
     attack = "a stage killed"
     took: dict[str, float] = {}
-    for name in names:
+    for name in first or names:
         code, said, took[name] = place.ran(project, *place.stage(name))
         if code:
             figures.fault(attack, "lost or wrong", f"{name} does not run at all: {said[-300:]}")
             return
     whole = place.digests(project)
-    turn = 0
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        name = names[turn % len(names)]
-        turn += 1
-        if not strike(project, place.stage(name), draw.uniform(0.1, 1.0) * took[name], draw):
+    for name in names * turns:
+        if time.monotonic() > until:
+            return
+        # One that had ended before the signal came is struck again, sooner.
+        if not any(strike(project, place.stage(name), draw.uniform(0.1, 1.0) * took[name] / times, draw) for times in (1, 1, 2, 4)):
             continue
         code, said, again = place.ran(project, *place.stage(name))
         # A stage trains as long as it trains: it hangs if it takes much longer than undisturbed.
         figures.ended(attack, code, said, max(0.0, again - 10 * took[name] - 30), name)
+        figures.each[f"stage {name}"] += 1
         after = place.digests(project)
         if code or after != whole:
             changed = sorted(path for path in whole.keys() | after.keys() if whole.get(path) != after.get(path))
@@ -53,50 +56,6 @@ def stages(project: Project, names: list[str], seconds: float, draw: random.Rand
             return
         if left := place.left_over(project):
             figures.fault(attack, "lost or wrong", f"{name} left {left[:3]}")
-
-
-def commands(project: Project, answers: dict[str, str], seconds: float, draw: random.Random, figures: Figures) -> None:
-    """Kills import, draw, audit and next, and types them again: each label is there once, and no draw is lost."""
-    attack = "a command killed"
-    project.params(predict__precision=0.5, predict__risk=0.5)
-    place.ran(project, *place.stage("gate"))
-    free = iter(list(answers)[120:])
-    given: dict[str, str] = {}
-    took = 1.0
-    turn = 0
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        kind = ["import", "draw", "audit", "next"][turn % 4]
-        turn += 1
-        form = f"form-{turn}.csv"
-        if kind == "import":
-            texts = [text for _, text in zip(range(3), free, strict=False)]
-            if not texts:
-                return
-            table(project.folder / form, ["text", "label", "annotator"], ([text, answers[text], "ben"] for text in texts))
-            given |= {text_id(text): answers[text] for text in texts}
-        words = {"import": ["import", form], "draw": ["draw", "5", form], "audit": ["audit", "2", form], "next": ["next", form]}[kind]
-        began = time.monotonic()
-        alive = strike(project, ["labelrounds", *words], draw.uniform(0.1, 1.1) * took, draw)
-        if not alive:
-            took = max(0.3, time.monotonic() - began)
-        drawn = list((project.folder / "data/audits/drawn").glob("*.csv"))
-        if not (project.folder / form).exists() or kind in ("import", "audit"):
-            code, said, again = place.ran(project, "labelrounds", *words)
-            figures.ended(attack, code, said, again, " ".join(words))
-            finished = (project.folder / form).exists() and ("is there already" in said or "nothing to audit" in said)
-            if code and not finished:
-                figures.fault(attack, "lost or wrong", f"{words}: {said[-300:]}")
-        else:
-            figures.tried[attack] += 1
-        if kind == "audit":
-            known = {row.split(",")[0] for path in (project.folder / "data/audits/drawn").glob("*.csv") for row in path.read_text().splitlines()[1:]}
-            asked = {row.split(",")[0].strip("'\ufeff") for path in project.folder.glob("form-*.csv") for row in path.read_text().splitlines()[1:]}
-            if known - asked:
-                figures.fault(attack, "lost or wrong", f"{len(known - asked)} texts drawn for an audit that nobody was asked ({len(drawn)} audits)")
-        check_labels(project, given, attack, figures)
-        if left := place.left_over(project):
-            figures.fault(attack, "lost or wrong", f"{words} left {left[:3]}")
 
 
 def check_labels(project: Project, given: dict[str, str], attack: str, figures: Figures) -> None:
@@ -112,12 +71,11 @@ def check_labels(project: Project, given: dict[str, str], attack: str, figures: 
         figures.fault(attack, "lost or wrong", f"{len(lost)} labels lost, {more} doubled")
 
 
-def all_of_it(folder: Path, whole: bool, several: bool, seconds: float, draw: random.Random, figures: Figures) -> None:
-    """Kills stages for two thirds of the time, commands for the rest."""
-    project, answers = place.made(folder, whole, several)
-    names = place.LONG if whole else place.BRIEF
-    if not whole:
-        place.ran(project, *place.stage("base"))
-    stages(project, names, seconds if several or whole else 0.65 * seconds, draw, figures)
-    if not several and not whole:
-        commands(project, answers, 0.35 * seconds, draw, figures)
+def run(folder: Path, turns: int, until: float, draw: random.Random, figures: Figures) -> None:
+    """Kills every stage: in a project without a model to train, in one with several labels per text, and in one with models."""
+    for several in (False, True):
+        project, _ = place.made(folder / f"several-{several}", whole=False, several=several)
+        brief = place.BRIEF if not several else [name for name in place.BRIEF if name != "split"]
+        stages(project, brief, turns if not several else max(1, turns // 2), until, draw, figures, [*place.FIRST, *place.BRIEF[1:]])
+    project, _ = place.made(folder / "whole", whole=True)
+    stages(project, place.LONG, turns, until, draw, figures, place.WHOLE)

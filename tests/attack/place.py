@@ -12,9 +12,13 @@ from tests import tiny
 from tests.conftest import BASELINE, ENVIRONMENT, Project
 from tests.stages.test_end_to_end import new_project, table
 
-OUTS = ("data/split", "data/predictions", "data/queue", "data/evaluated", "data/unlabelled", "models", "metrics")
+OUTS = ("data/split", "data/corpus", "data/predictions", "data/queue", "data/evaluated", "data/unlabelled", "models", "metrics")
+FIRST = ["base", "split", "corpus"]
 BRIEF = ["split", "finetune baseline", "evaluate baseline", "predict", "gate", "agreement", "stop", "select", "suspects", "report"]
-LONG = ["base", "split", "adapt", "unlabelled", "finetune adapted", "finetune baseline", "evaluate adapted", *BRIEF[2:]]
+# With a model that adapts and one that is brought; the other stages are killed in the brief project, where they take less.
+LONG = ["base", "base other", "corpus", "adapt", "unlabelled", "finetune adapted", "evaluate adapted", "predict", "select", "suspects"]
+WHOLE = ["base", "base other", "split", "corpus", "adapt", "unlabelled", "finetune adapted", "finetune baseline", "evaluate adapted", "evaluate baseline",
+         "predict", "gate", "agreement", "stop", "select", "suspects", "report"]  # fmt: skip
 
 
 def made(folder: Path, whole: bool, several: bool = False) -> tuple[Project, dict[str, str]]:
@@ -28,6 +32,8 @@ def made(folder: Path, whole: bool, several: bool = False) -> tuple[Project, dic
         else {"recipes": BASELINE, "deploy": "baseline", "select__strategy": "margin", "suspects__judge": "none", "suspects__encoder": "vanilla"}
     )
     project = new_project(folder, **recipes)
+    if whole:
+        project.params(bases={"other": str(tiny.model(folder / "other", headless=True, seed=1))})
     rows = tiny.multi_label_texts(240, seed=3) if several else [(text, (label,)) for text, label in tiny.texts(240, seed=3)]
     answers = {text: ";".join(labels) or "-" for text, labels in rows}
     for path in (project.folder / "data/rounds").glob("*.csv"):

@@ -3,16 +3,38 @@
 import random
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from labelrounds.pool.identity import text_id
-from tests.attack import check, fuzz, kills, place, together
+from tests.attack import check, fuzz, kills, place, together, typed
 from tests.attack.figures import Figures
-from tests.conftest import Project
+from tests.conftest import ROOT, Project
 from tests.stages.test_end_to_end import table
 
 pytestmark = pytest.mark.slow
+
+
+def test_every_stage_of_the_pipeline_and_every_command_that_writes_is_killed() -> None:
+    """`base other` is the stage bring, which runs the script of base."""
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    killed = {"bring" if name == "base other" else name.split()[0] for name in (*place.BRIEF, *place.LONG)}
+    assert killed == set(pipeline)
+    assert {name.split()[0] for name in place.WHOLE} == {script.split()[2].removeprefix("stages.") for script in map(_command, pipeline.values())}
+    writing = {one.name for one in typed.COMMANDS} | {"serve"}
+    assert writing | typed.LEFT_OUT == set(typed.leaves()) and not writing & typed.LEFT_OUT
+
+
+def _command(stage: dict[str, Any]) -> str:
+    return stage.get("do", stage)["cmd"]
+
+
+def test_a_killed_import_and_a_killed_audit_are_whole_when_they_are_typed_again(tmp_path: Path) -> None:
+    figures = Figures()
+    typed.run(tmp_path, 1, time.monotonic() + 120, random.Random(7), figures, ("import", "audit"))
+    assert figures.clean and figures.tried[typed.ATTACK] == 2, figures.found
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +59,7 @@ def test_damaged_files_are_one_sentence_each_and_change_nothing(tmp_path: Path) 
 def test_killed_stages_and_stages_beside_themselves_leave_the_bytes_of_one_run(attacked: tuple[Project, dict[str, str]]) -> None:
     project, _ = attacked
     figures = Figures()
-    kills.stages(project, ["split"], 8, random.Random(7), figures)
+    kills.stages(project, ["split"], 2, time.monotonic() + 60, random.Random(7), figures)
     together.splits(project, 3, figures)
     assert figures.clean and figures.tried["the same stage at once"] == 3, figures.found
 
