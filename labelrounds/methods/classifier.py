@@ -74,8 +74,13 @@ def repeats(n: int, finetune: Finetune) -> int:
     Stability of Fine-tuning BERT"; Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning"). Longer epochs, not more
     of them: each is scored on validation, and patience counts them.
     """
-    steps = finetune.epochs * -(-max(n, 1) // finetune.batch_size)
-    return max(1, -(-finetune.min_steps // steps))
+    once = finetune.epochs * -(-max(n, 1) // finetune.batch_size)
+    return max(1, -(-finetune.min_steps // once))
+
+
+def steps(n: int, finetune: Finetune) -> int:
+    """Returns how many batches of `n` training texts train a model, if no patience ends."""
+    return finetune.epochs * -(-n * repeats(n, finetune) // finetune.batch_size)
 
 
 def new(encoder: base_models.BaseModel, card: contract.Card, machine: Machine, finetune: Finetune, train: Examples) -> Any:
@@ -91,7 +96,8 @@ def new(encoder: base_models.BaseModel, card: contract.Card, machine: Machine, f
     if not options:  # a model in four bits is where it belongs already
         model.to(machine.device)
     base_models.check_length(model, card.tokens)
-    heads.begin(model, tokenized(train, encoder, card), train.gold, card.schema, finetune.head, encoder.tokenizer, machine)
+    rows = tokenized(train, encoder, card)
+    heads.begin(model, rows, train.gold, card.schema, finetune.head, steps(len(rows), finetune), encoder.tokenizer, machine)
     return model if finetune.lora is None else adapters.wrap(model, finetune.lora)
 
 

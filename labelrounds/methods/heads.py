@@ -16,15 +16,17 @@ from labelrounds.labelers import linear, transformer
 from labelrounds.models.runtime import Machine
 
 AUTO, RANDOM, MEANS, PROBE = "auto", "random", "means", "probe"
-FEW = 10  # training texts per label, below which `auto` begins at the probe: with more, a random head has time enough to learn
+# Below so many training texts, or so many training steps, per label `auto` begins at the probe. With more of both a random head has
+# time enough to learn (docs/labelers.md has the figures).
+FEW_TEXTS = FEW_STEPS = 10
 SHARPNESS = 10.0  # class means: what cosines are multiplied by. Of a softmax over cosines alone no label would stand out
 
 
-def begin(model: Any, rows: list[dict[str, Any]], gold: np.ndarray, task: Task, how: str, tokenizer: Any, machine: Machine) -> None:
+def begin(model: Any, rows: list[dict[str, Any]], gold: np.ndarray, task: Task, how: str, steps: int, tokenizer: Any, machine: Machine) -> None:
     """Sets the weights and the bias of the model's head from the labelled texts; the encoder stays as it is.
 
-    rows : n tokenised texts; gold : their labels, 0/1 array of shape (n, n_labels); how : `auto`, `random`, `means` or `probe`.
-    A label that no text has keeps its random weights, and a bias that makes it rare.
+    rows : n tokenised texts; gold : their labels, 0/1 array of shape (n, n_labels); how : `auto`, `random`, `means` or `probe`;
+    steps : how many batches will train the model. A label that no text has keeps its random weights, and a bias that makes it rare.
     """
     import torch
 
@@ -32,7 +34,7 @@ def begin(model: Any, rows: list[dict[str, Any]], gold: np.ndarray, task: Task, 
     if layer is None:
         return
     if how == AUTO:
-        how = PROBE if len(rows) < FEW * len(task.labels) else RANDOM
+        how = beginning(len(rows), steps, len(task.labels))
     bias = log_odds(gold) if task.multi_label else np.zeros(gold.shape[1])
     weights = None
     if how != RANDOM and len(rows):
@@ -47,6 +49,11 @@ def begin(model: Any, rows: list[dict[str, Any]], gold: np.ndarray, task: Task, 
             layer.weight.copy_(torch.as_tensor(weights, dtype=layer.weight.dtype))
         if layer.bias is not None:  # heads of decoders have none
             layer.bias.copy_(torch.as_tensor(bias, dtype=layer.bias.dtype))
+
+
+def beginning(n_texts: int, steps: int, n_labels: int) -> str:
+    """Returns where `auto` begins: at the probe if texts or steps are few per label, otherwise at random."""
+    return PROBE if n_texts < FEW_TEXTS * n_labels or steps < FEW_STEPS * n_labels else RANDOM
 
 
 def head_of(model: Any, n_labels: int) -> Any | None:

@@ -56,9 +56,9 @@ def test_a_head_begins_with_what_the_frozen_vectors_say_or_with_the_labels_frequ
     encoder, machine = base_models.open_base(tmp_path / "vanilla"), runtime.start(13, 1, "fp32")
     own_class = pooled == ("last" if kind == "gpt2" else "cls")
 
-    def begun(task: Task, head: str) -> tuple[np.ndarray, np.ndarray | None]:
+    def begun(task: Task, head: str, steps: int = 400) -> tuple[np.ndarray, np.ndarray | None]:
         card = contract.new_card("transformer", task, Path(__file__), 0, 32, None, pooled)
-        model = classifier.new(encoder, card, machine, PLAN.model_copy(update={"head": head}), train(task))
+        model = classifier.new(encoder, card, machine, PLAN.model_copy(update={"head": head, "min_steps": steps}), train(task))
         assert transformer.is_pooled(model) is not own_class, "a class of transformers where it has one"
         layer = heads.head_of(model, 4)
         return layer.weight.detach().numpy(), None if layer.bias is None else layer.bias.detach().numpy()
@@ -66,12 +66,21 @@ def test_a_head_begins_with_what_the_frozen_vectors_say_or_with_the_labels_frequ
     random, bias = begun(MANY, "random")
     assert (begun(MANY, "random")[0] == random).all(), "drawn from the seed alone"
     assert not np.allclose(begun(ONE, "probe")[0], random) and not np.allclose(begun(ONE, "means")[0], random)
-    assert (begun(MANY, "auto")[0] == random).all(), "50 texts per label: the head has time to learn"
+    assert (begun(MANY, "auto")[0] == random).all(), "50 texts and 100 steps per label: the head has time to learn"
     if bias is None:
         assert kind == "gpt2" and own_class, "a decoder's own head has no bias"
         return
     assert 1 / (1 + np.exp(-bias)) == pytest.approx([0.5, 0.2, 0.05, 0.01], abs=0.005)
     assert begun(ONE, "random")[1] == pytest.approx(0, abs=0.2), "one label per text: weights make all labels alike"
+
+
+def test_a_head_begins_at_the_probe_where_texts_or_steps_are_few_per_label() -> None:
+    assert heads.beginning(n_texts=40, steps=1000, n_labels=6) == "probe"
+    assert heads.beginning(n_texts=100, steps=100, n_labels=6) == "random"
+    assert heads.beginning(n_texts=770, steps=193, n_labels=77) == "probe", "each label's row sees three steps"
+    assert heads.beginning(n_texts=7700, steps=1925, n_labels=77) == "random"
+    assert classifier.steps(770, PLAN.model_copy(update={"epochs": 4, "batch_size": 16, "min_steps": 100})) == 196
+    assert classifier.steps(20, PLAN.model_copy(update={"epochs": 4, "batch_size": 16, "min_steps": 100})) == 4 * math.ceil(20 * 13 / 16)
 
 
 @pytest.mark.slow
@@ -133,7 +142,7 @@ def test_a_pretrained_layer_that_is_as_wide_as_there_are_labels_is_no_head() -> 
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     assert before["model.layers.0.self_attn.k_proj.bias"].shape == (4,), "as wide as there are labels, and with a bias"
     assert heads.head_of(model, 4) is model.score
-    heads.begin(model, [], GOLD, MANY, "random", None, runtime.start(13, 1, "fp32"))
+    heads.begin(model, [], GOLD, MANY, "random", 0, None, runtime.start(13, 1, "fp32"))
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
 
