@@ -15,7 +15,7 @@ import numpy as np
 
 from labelrounds.core import files
 from labelrounds.core.params import Params
-from labelrounds.labelers import contract, transformer
+from labelrounds.labelers import contract, inference, transformer
 from labelrounds.models import base_models, pooling
 from labelrounds.models.runtime import Machine
 
@@ -94,7 +94,7 @@ def open_model(source: Path, card: contract.Card, hypotheses: list[str], machine
     from transformers import AutoModelForSequenceClassification
 
     model = AutoModelForSequenceClassification.from_pretrained(source, local_files_only=True, trust_remote_code=False, use_safetensors=True)
-    model.eval().to(machine.device)
+    inference.ready(model, machine, card.tokens)
     labels = model.config.label2id
     entailment = cast(int, _number_of(labels, "entail"))  # there: nobody asks a model that does not know inference
     contradiction = _number_of(labels, "contra")

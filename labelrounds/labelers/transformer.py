@@ -9,10 +9,9 @@ import numpy as np
 
 from labelrounds.core import files
 from labelrounds.core.params import Params
-from labelrounds.labelers import contract
+from labelrounds.labelers import contract, inference
 from labelrounds.models import adapters, base_models, pooling
-from labelrounds.models.objectives import pad
-from labelrounds.models.runtime import Machine, autocast
+from labelrounds.models.runtime import Machine
 
 LIBRARIES = ("torch", "transformers", "tokenizers")
 
@@ -56,14 +55,12 @@ def run(
     """Returns what `forward` makes of each tokenised row, float32, in the order of `rows`; batches hold rows of similar length."""
     import torch
 
-    order = np.argsort([-len(row["input_ids"]) for row in rows], kind="stable")
     results: list[Any] = [None] * len(rows)
+    lengths = np.asarray([len(row["input_ids"]) for row in rows], dtype=int)
     made = []  # stays on the device until all is under way: a GPU computes while the next batch is put together
-    with torch.inference_mode(), autocast(machine):
-        for start in range(0, len(rows), batch_size):
-            chosen = order[start : start + batch_size]
-            batch = pad([rows[number] for number in chosen], tokenizer)
-            batch = {name: tensor.to(machine.device) for name, tensor in batch.items()}
+    with torch.inference_mode(), inference.precision(model, machine):
+        for chosen in inference.batches(lengths, batch_size, machine):
+            batch = inference.batch_of([rows[number] for number in chosen], tokenizer, machine)
             made.append((chosen, forward(model, batch).float()))
             if progress:
                 progress(len(chosen))
@@ -139,5 +136,4 @@ def load(folder: Path, card: contract.Card, machine: Any, settings: Params | Non
     else:
         model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True)
         tokenizer = base_models.load_tokenizer(folder)
-    model.eval().to(machine.device)
-    return TransformerLabeler(card, files.fingerprint(folder), model, tokenizer, machine)
+    return TransformerLabeler(card, files.fingerprint(folder), inference.ready(model, machine, card.tokens), tokenizer, machine)

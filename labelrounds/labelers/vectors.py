@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labelrounds.labelers import contract, transformer
+from labelrounds.labelers import contract, inference, transformer
 from labelrounds.models import base_models, pooling
 from labelrounds.models.runtime import Machine
 
@@ -35,7 +35,7 @@ class Embedder:
 
 def start(encoder: base_models.BaseModel, card: contract.Card, machine: Machine) -> Embedder:
     """Returns the embedder of a base model that is opened already, for the labeler that the card describes."""
-    model = base_models.load_encoder(encoder, machine)
+    model = inference.ready(base_models.load_encoder(encoder, machine), machine, card.tokens)
     base_models.check_length(model, card.tokens)
     return Embedder(model, encoder.tokenizer, card.tokens, machine, card.pooling or pooling.MEAN)
 

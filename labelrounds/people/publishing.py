@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from labelrounds.core import files, paths
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.params import Params
 from labelrounds.labelers import contract
+from labelrounds.models import runtime
 from labelrounds.people import cards
 from labelrounds.people.cards import HUB
 
@@ -115,7 +117,8 @@ def _uploaded(api: Any, made: Path, identity: str, kind: str, private: bool) -> 
 
 def _save(name: str, form: str, made: Path, settings: Params) -> bool:
     """Writes a transformer's weights, configuration and tokenizer; returns whether the calibration could become part of the weights."""
-    labeler: Any = contract.load_named(name, settings)
+    exact = replace(runtime.of(settings), bf16=False)  # the weights as they were trained, not as they are read in bfloat16
+    labeler: Any = contract.load(paths.LABELERS / name, exact, settings)
     model, tokenizer, card = labeler.model.cpu(), labeler.tokenizer, labeler.card
     tokenizer.model_max_length = card.max_length
     if form == cards.POOLED:
