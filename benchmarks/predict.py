@@ -10,12 +10,14 @@ the demo's shape and random weights, and the texts the demo's lengths; the label
 
 import importlib
 import itertools
+import logging
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ import numpy as np
 from labelrounds.core import params, paths
 from labelrounds.core.errors import UserError
 from labelrounds.core.task import MULTI_CLASS, Task
-from labelrounds.labelers import contract, transformer
+from labelrounds.labelers import contract, inference, transformer
 from labelrounds.models import base_models, pooling, runtime
 from labelrounds.pool import reader
 
@@ -33,6 +35,18 @@ LENGTHS = (3, 7, 10, 12, 13, 15, 16, 17, 18, 19, 21, 22, 24, 25, 28, 29, 32, 34,
 PIPELINE_EVERY = 4  # the slow ways read each fourth text: their rate is the same
 CALIBRATION = 200  # texts that choose the ranges of int8
 SIZES = ((1024, 384, 1536), (2048, 768, 3072), (4096, 1024, 4096))  # products for the peak: the best of them counts
+
+CHOSEN = inference.TOKENS
+CHOICES: dict[str, dict[str, Any]] = {
+    "padded to 8 tokens": {"multiple": 8},
+    "plain attention": {"attention": "eager"},
+    "fused attention": {"attention": "sdpa"},
+    "256 tokens a batch": {"tokens": 256},
+    "512 tokens a batch": {"tokens": 512},
+    "2048 tokens a batch": {"tokens": 2048},
+    "4096 tokens a batch": {"tokens": 4096},
+    "bf16 by autocast": {"whole": False},
+}
 
 
 @dataclass
@@ -70,9 +84,18 @@ class Setting:
 @click.option("--generated", is_flag=True, help="Generated texts and random weights of the demo's shape, even where the data are there.")
 @click.option("--name", help="The labeler to run.  [default: deploy in params.yaml]")
 @click.option("--only", multiple=True, help="Ways whose names begin so; repeat it. `torch fp32` always runs.")
+@click.option("--choices", is_flag=True, help="Further rows: labelrounds with other batches, attention and precision than it chooses.")
 @click.option("--processor-time", is_flag=True, help="Measure processor time by thread, not wall time: for a machine on which other work runs.")
 def main(
-    count: int, repeats: int, threads: int, batch_size: int | None, generated: bool, name: str | None, only: tuple[str, ...], processor_time: bool
+    count: int,
+    repeats: int,
+    threads: int,
+    batch_size: int | None,
+    generated: bool,
+    name: str | None,
+    only: tuple[str, ...],
+    choices: bool,
+    processor_time: bool,
 ) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is loaded
     settings = params.load()
@@ -94,7 +117,7 @@ def main(
             (lambda: time.process_time() / threads) if processor_time else time.perf_counter,
         )
         tell(setting, machine, generated, repeats, processor_time)
-        found = list(ways(setting, machine, only, Path(room)))
+        found = list(ways(setting, machine, only, choices, Path(room)))
         peaks = measure(setting, found, machine, repeats)
         report(setting, found, peaks, generated)
 
@@ -125,7 +148,7 @@ def work(setting: Setting) -> float:
     return float(config.num_hidden_layers * layer.sum())
 
 
-def ways(setting: Setting, machine: runtime.Machine, only: tuple[str, ...], room: Path) -> Iterator[Way]:
+def ways(setting: Setting, machine: runtime.Machine, only: tuple[str, ...], choices: bool, room: Path) -> Iterator[Way]:
     """Yields the ways to score that work on this machine; prints which do not, and why."""
     rows = [
         ("pipeline, its defaults", lambda: with_pipeline(setting, 1), PIPELINE_EVERY),
@@ -138,6 +161,8 @@ def ways(setting: Setting, machine: runtime.Machine, only: tuple[str, ...], room
         ("OpenVINO", lambda: with_openvino(setting, machine, quantized=False), 1),
         ("OpenVINO int8", lambda: with_openvino(setting, machine, quantized=True), 1),
     ]
+    if choices:
+        rows += [(f"labelrounds, {name}", partial(with_labelrounds, setting, machine, **choice), 1) for name, choice in CHOICES.items()]
     for name, make, every in rows:
         if only and not name.startswith(only) and name != "torch fp32":
             continue
@@ -152,18 +177,32 @@ def ways(setting: Setting, machine: runtime.Machine, only: tuple[str, ...], room
             print(f"{name}: failed ({type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''})", flush=True)
 
 
-def with_labelrounds(setting: Setting, machine: runtime.Machine) -> Callable[[list[str]], np.ndarray]:
-    """Returns what the stage `predict` does with the texts of a shard."""
-    labeler = contract.load(setting.folder, machine)
-    return lambda texts: labeler.scores(texts, setting.batch_size)
+def with_labelrounds(
+    setting: Setting, machine: runtime.Machine, tokens: int = CHOSEN, attention: str | None = None, whole: bool = True, multiple: int = 1
+) -> Callable[[list[str]], np.ndarray]:
+    """Returns what the stage `predict` does with the texts of a shard.
+
+    tokens : per batch; attention : another kernel; whole : the weights in bf16, not only the products;
+    multiple : the tokens per text of a batch are one of this. Not given: as labelrounds chooses
+    """
+    labeler: Any = contract.load(setting.folder, machine if whole else replace(machine, bf16=False))
+    labeler.machine = machine
+    if attention:
+        labeler.model.set_attn_implementation(attention)
+
+    def run(texts: list[str]) -> np.ndarray:
+        inference.TOKENS, inference.MULTIPLES["cpu"] = tokens, multiple
+        return labeler.scores(texts, setting.batch_size * max(1, tokens // CHOSEN))
+
+    return run
 
 
 def with_pipeline(setting: Setting, batch_size: int) -> Callable[[list[str]], np.ndarray]:
     """Returns transformers' pipeline on the same model."""
     from transformers import pipeline
-    from transformers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
-    logging.set_verbosity(logging.CRITICAL)  # a head of our own is not in its list of classes; it runs all the same
+    transformers_logging.set_verbosity(logging.CRITICAL)  # a head of our own is not in its list of classes; it runs all the same
     classify: Any = pipeline("text-classification", model=setting.plain.model, tokenizer=setting.plain.tokenizer, device="cpu")
     names = {name: number for number, name in setting.plain.model.config.id2label.items()}
 
