@@ -22,7 +22,7 @@ from labelrounds.models.runtime import Machine
 
 
 class Rows(Protocol):
-    """Tokenised texts by number: a list, or what reads them from disk."""
+    """Tokenised texts by number: a list, or what reads them from disk; `many(numbers)`, where there is one, reads a batch at once."""
 
     def __len__(self) -> int: ...
 
@@ -179,6 +179,11 @@ class _Numbered:
 
     def __getitem__(self, number: int) -> tuple[int, Any]:
         return number, self.rows[number]
+
+    def __getitems__(self, numbers: list[int]) -> list[tuple[int, Any]]:
+        """Returns the rows of a batch: torch asks for them at once where it can."""
+        many = getattr(self.rows, "many", None)
+        return list(zip(numbers, many(numbers) if many else [self.rows[number] for number in numbers], strict=True))
 
     def __len__(self) -> int:
         return len(self.rows)
