@@ -1,45 +1,19 @@
-"""The parts of `benchmarks/gpu.py` that measure throughput, and the models, texts and projects that all parts use."""
+"""The parts of `benchmarks/gpu.py` that measure throughput."""
 
-import contextlib
+import importlib.util
 import os
-import runpy
-import statistics
-import sys
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.gpu_clock import WARM, gemm_peak, peak_memory, synchronize, trainings
+from benchmarks.gpu_shapes import BERT, LABELS, MINILM, ROOT, TINY, device, encoder, label, project, stages, texts, threads, tokenizer
 from labelrounds.core import files
 
-ROOT = Path(__file__).parents[1]
-LABELS = ["bad", "good", "other"]
 NOTES: Path | None = None  # where a part leaves what it has measured so far
-WARM = 5  # steps before the clock starts
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A model's layers, width, heads, width of the inner layer, and the tokens of a text."""
-
-    layers: int
-    width: int
-    heads: int
-    inner: int
-    tokens: int
-
-    def operations(self) -> float:
-        """Returns the floating-point operations of a text's forward pass: matrix products and attention, not the embeddings or the head."""
-        products = 2 * self.layers * (4 * self.width**2 + 2 * self.width * self.inner)
-        return float(self.tokens * (products + 4 * self.layers * self.tokens * self.width))
-
-
-TINY = Shape(2, 32, 2, 64, 32)
-MINILM = Shape(6, 384, 12, 1536, 128)
-BERT = Shape(12, 768, 12, 3072, 128)
 
 
 def note(found: dict[str, Any]) -> dict[str, Any]:
@@ -47,197 +21,6 @@ def note(found: dict[str, Any]) -> dict[str, Any]:
     if NOTES:
         files.write_json(NOTES, found)
     return found
-
-
-def words() -> list[str]:
-    """Returns the 8,000 words of the generated texts."""
-    parts = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
-    draw = np.random.default_rng(1)
-    return sorted({"".join(draw.choice(parts, 3)) for _ in range(8400)})[:8000]
-
-
-def texts(n: int, shortest: int, longest: int, seed: int = 2) -> list[str]:
-    """Returns n texts of so many words."""
-    known, draw = np.asarray(words()), np.random.default_rng(seed)
-    return [" ".join(draw.choice(known, size)) for size in draw.integers(shortest, longest + 1, n)]
-
-
-def label(text: str) -> str:
-    """Returns the label of a text, which its first letter tells."""
-    return LABELS[ord(text[0]) % len(LABELS)]
-
-
-def tokenizer(decoder: bool = False) -> Any:
-    """Returns a WordPiece tokenizer that knows the words of the texts, so that a word is a token."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    letters = [chr(number) for number in range(97, 123)]
-    vocabulary = {word: number for number, word in enumerate([*special, *words(), *letters, *(f"##{letter}" for letter in letters)])}
-    inner = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    inner.normalizer, inner.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
-    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
-    if decoder:
-        names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "eos_token": "[SEP]"}
-    else:
-        ends = [(name, vocabulary[name]) for name in ("[CLS]", "[SEP]")]
-        inner.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    return PreTrainedTokenizerFast(tokenizer_object=inner, model_input_names=["input_ids", "attention_mask"], **names)
-
-
-def encoder(shape: Shape, folder: Path) -> Path:
-    """Saves a BERT of this shape with random weights and returns its folder."""
-    import torch
-    import transformers
-
-    torch.manual_seed(3)
-    config = transformers.BertConfig(
-        vocab_size=max(30522, len(tokenizer())) if shape is not TINY else len(tokenizer()), hidden_size=shape.width, num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads, intermediate_size=shape.inner, max_position_embeddings=max(512, shape.tokens), pad_token_id=0,
-    )  # fmt: skip
-    with device():
-        model = transformers.AutoModelForMaskedLM.from_config(config)
-    model.cpu().save_pretrained(folder)
-    tokenizer().save_pretrained(folder)
-    return folder
-
-
-def device() -> Any:
-    """Returns the context in which new weights are drawn where that is quick."""
-    import torch
-
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def project(folder: Path, base: Path, pool: list[str], labels: dict[str, str], names: list[str], **changes: Any) -> None:
-    """Makes a project without git and DVC: its params.yaml is that of the demo but for `changes`, as section__key=value."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    tree = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    common = {"task__type": "multi-class", "task__labels": names, "task__descriptions": {}, "model__base": str(base), "data__pool": "data/pool.csv"}
-    common |= {"runtime__reproducible": "machine", "runtime__threads": threads(), "deploy": next(iter(changes["recipes"]))}
-    for name, value in (common | changes).items():
-        *sections, key = name.split("__")
-        section = tree
-        for part in sections:
-            section = section[part]
-        section[key] = value
-    (folder / "data/rounds").mkdir(parents=True)
-    (folder / "data/pool.csv").write_text("text\n" + "".join(f"{text}\n" for text in pool), encoding="utf-8")
-    (folder / "data/rounds/01.csv").write_text("text,label\n" + "".join(f"{text},{said}\n" for text, said in labels.items()), encoding="utf-8")
-    with open(folder / "params.yaml", "w", encoding="utf-8") as file:
-        yaml.dump(tree, file)
-
-
-def threads() -> int:
-    return max(1, min(8, (os.cpu_count() or 2) // 2))
-
-
-def stages(folder: Path, names: Iterable[str]) -> None:
-    """Runs stages of a project in this process, each as `python -m stages.NAME` would."""
-    os.chdir(folder)
-    for called in names:
-        name, *arguments = called.split()
-        sys.argv = [name, *arguments]
-        began = time.monotonic()
-        try:
-            runpy.run_module(f"stages.{name}", run_name="__main__", alter_sys=True)
-        except SystemExit as end:
-            if end.code:
-                raise RuntimeError(f"{called} ended with {end.code}") from None
-        print(f"{called}: {time.monotonic() - began:.1f} s", file=sys.stderr)
-
-
-def synchronize() -> float:
-    """Waits for the device and returns the time in seconds."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def peak_memory(reset: bool = False) -> float | None:
-    """Returns the most memory that tensors took since the last reset, in GiB."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return None
-    if reset:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-    return round(torch.cuda.max_memory_allocated() / 2**30, 2)
-
-
-def gemm_peak(size: int) -> float:
-    """Returns the operations a second of bfloat16 matrix products of this size on random data, by the median time."""
-    import torch
-
-    with device():
-        one, other = (torch.randn(size, size).bfloat16() for _ in range(2))
-    times = []
-    for _ in range(30):
-        began = synchronize()
-        one @ other
-        times.append(synchronize() - began)
-    return 2 * size**3 / statistics.median(times[5:])
-
-
-@contextlib.contextmanager
-def trainings() -> Iterator[list[dict[str, Any]]]:
-    """Yields a list that gets an entry for each training in the block: texts, tokens with padding, and seconds, from step WARM on.
-
-    The clock stands while an epoch is scored and while weights are written at the end.
-    """
-    from labelrounds.models.training import Run
-
-    train, step_loss, end_epoch, end = Run.train, Run.step_loss, Run.end_epoch, Run.end
-    found: list[dict[str, Any]] = []
-    clock = {"began": 0.0, "stood": 0.0}
-
-    def read_clock() -> float:
-        now = synchronize()
-        if found[-1]["steps"]:
-            found[-1]["seconds"] = now - clock["began"] - clock["stood"]
-        return now
-
-    def timed_step(run: Any, model: Any, batch: dict[str, Any], step: int, steps: int) -> Any:
-        last = found[-1]
-        if last["all_steps"] == WARM:
-            peak_memory(reset=True)
-            clock.update(began=synchronize(), stood=0.0)
-        last["all_steps"] += 1
-        if last["all_steps"] > WARM:
-            for name, more in (("steps", 1), ("texts", len(batch["input_ids"])), ("tokens", batch["input_ids"].numel())):
-                last[name] += more
-        return step_loss(run, model, batch, step, steps)
-
-    def timed_epoch(run: Any, score: Any) -> Any:
-        stopped = read_clock()
-        ended = end_epoch(run, score)
-        clock["stood"] += synchronize() - stopped
-        return ended
-
-    def timed_end(run: Any) -> None:
-        if run.score is None:
-            read_clock()
-        end(run)
-
-    def timed_train(run: Any) -> None:
-        found.append({"title": run.title, "all_steps": 0, "steps": 0, "texts": 0, "tokens": 0})
-        train(run)
-        last = found[-1]
-        if seconds := last.get("seconds"):
-            last |= {"texts_per_second": round(last["texts"] / seconds, 1), "tokens_per_second": round(last["tokens"] / seconds)}
-            last |= {"milliseconds_per_step": round(1000 * seconds / last["steps"], 2), "seconds": round(seconds, 3), "peak_gib": peak_memory()}
-
-    Run.train, Run.step_loss, Run.end_epoch, Run.end = timed_train, timed_step, timed_epoch, timed_end
-    try:
-        yield found
-    finally:
-        Run.train, Run.step_loss, Run.end_epoch, Run.end = train, step_loss, end_epoch, end
 
 
 def base(tiny_shapes: bool, room: Path) -> dict[str, Any]:
@@ -262,8 +45,8 @@ def base(tiny_shapes: bool, room: Path) -> dict[str, Any]:
     card = new_card(shape.tokens, "cls")
     transformer.save(base_models.load_classifier(begun, card.schema, machine, card.pooling), begun, card, room / "labeler")
     labeler: Any = contract.load(room / "labeler", machine)
-    sizes = (16,) if tiny_shapes else (64, 256, 1024)
-    many = texts(64 if tiny_shapes else 16384, shape.tokens - 2, shape.tokens - 2)
+    sizes = (16,) if tiny_shapes else (64, 512)
+    many = texts(64 if tiny_shapes else 8192, shape.tokens - 2, shape.tokens - 2)
 
     def share(texts_per_second: float, passes: int = 1) -> dict[str, float]:
         return {"texts_per_second": round(texts_per_second, 1), "share_of_gemm": round(passes * known * texts_per_second / peak, 4)}
@@ -272,7 +55,7 @@ def base(tiny_shapes: bool, room: Path) -> dict[str, Any]:
     rows = transformer.tokenize(many, labeler.tokenizer, shape.tokens)
     found["predict"] = {"tokenize_texts_per_second": round(len(many) / (time.perf_counter() - began), 1), "threads": threads()}
     for size in sizes:
-        some = many[: size * 64]
+        some = many[: size * 32]
         labeler.scores(some[: 2 * size], size)
         began = synchronize()
         labeler.scores(some, size)
@@ -282,15 +65,15 @@ def base(tiny_shapes: bool, room: Path) -> dict[str, Any]:
     ids = torch.tensor([row["input_ids"] for row in rows], device=machine.device)
     for size in sizes:
         with runtime.autocast(machine):
-            found["predict"][f"peer_autocast_{size}"] = share(plain_prediction(peer, ids[: size * 64], size))
+            found["predict"][f"peer_autocast_{size}"] = share(plain_prediction(peer, ids[: size * 32], size))
     whole = peer.bfloat16() if machine.bf16 else peer
     for size in sizes:
-        found["predict"][f"peer_whole_bf16_{size}"] = share(plain_prediction(whole, ids[: size * 64], size))
+        found["predict"][f"peer_whole_bf16_{size}"] = share(plain_prediction(whole, ids[: size * 32], size))
         note(found)
     del whole, peer, labeler
     found["train"] = {}
-    for size in (8,) if tiny_shapes else (16, 64, 256):
-        steps = WARM + (5 if tiny_shapes else 40)
+    for size in (8,) if tiny_shapes else (16, 128):
+        steps = WARM + (5 if tiny_shapes else 30)
         with trainings() as seen:
             tuned(begun, card, many[: size * steps], machine, room / f"training-{size}", batch_size=size, epochs=1)
         found["train"][f"trainer_{size}"] = {**seen[0], **share(seen[0]["texts_per_second"], 3)}
@@ -368,8 +151,8 @@ def plain_training(model: Any, ids: Any, size: int, steps: int, machine: Any) ->
 def minilm(tiny_shapes: bool, room: Path) -> dict[str, Any]:
     """Returns the throughput of the stages `adapt` and `finetune` at MiniLM's shape."""
     shape = TINY if tiny_shapes else replace(MINILM, tokens=64)
-    pool = texts(400 if tiny_shapes else 20000, 6, shape.tokens - 4)
-    labelled = pool[: 150 if tiny_shapes else 6000]
+    pool = texts(400 if tiny_shapes else 10000, 6, shape.tokens - 4)
+    labelled = pool[: 150 if tiny_shapes else 4000]
     project(
         room / "project", encoder(shape, room / "base"), pool, {text: label(text) for text in labelled}, LABELS, model__max_length=shape.tokens,
         runtime__checkpoint_seconds=3600, split__valid=0.1, split__test=0.1, adapt__epochs=1, adapt__batch_size=16 if tiny_shapes else 128,
@@ -442,6 +225,4 @@ def decoder(tiny_shapes: bool, room: Path) -> dict[str, Any]:
 
 
 def lacks(name: str) -> bool:
-    import importlib.util
-
     return importlib.util.find_spec(name) is None
