@@ -104,6 +104,7 @@ def height(count: int) -> float:
 def _text(sheet: Any, row: int, column: int, value: str) -> Any:
     """Writes a cell that is text whatever it looks like, and returns it."""
     cell = sheet.cell(row, column)
+    value = value if holds(value) else without_forbidden(value)
     if value:
         cell.value = value
         cell.data_type = "s"  # "=1+1" is what somebody wrote, not a formula

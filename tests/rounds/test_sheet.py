@@ -138,3 +138,13 @@ def test_a_workbook_that_libreoffice_saved_comes_back_whole(here: SmallProject) 
     )
     here.command("import", "saved/form.xlsx")
     assert {row["id"] for row in newest(here)} == {text_id(text) for text in AWKWARD}
+
+
+def test_signs_that_no_workbook_holds_stop_no_form_wherever_they_stand(here: SmallProject) -> None:
+    """A text gives its id beside it; of a guideline and of the pool's own columns the signs go."""
+    here.write("guideline.md", "# Be\x07 kind\n\n_x0041_ is a sign, too\n")
+    row = [text_id(AWKWARD[0]), AWKWARD[0], "good", "0.5", "a\x1bb"]
+    here.table("data/queue/next.csv", ["id", "text", "suggestion", "confidence", "re\x0bf"], [row])
+    here.command("next", "odd.xlsx")
+    book = openpyxl.load_workbook(here.folder / "odd.xlsx")
+    assert "a b" in [cell.value for row in book.worksheets[0].iter_rows() for cell in row]
