@@ -16,7 +16,7 @@ from labelrounds.core import conflicts, files, params, revisions
 from labelrounds.core.errors import UserError
 from labelrounds.core.params import source
 from labelrounds.people import retire
-from labelrounds.pool import retired
+from labelrounds.pool import reader, retired
 from labelrounds.rounds import names
 
 ANCESTOR, OURS, THEIRS = 1, 2, 3
@@ -50,7 +50,8 @@ def merge(branch: str | None, run: bool) -> None:
 def withdraw() -> None:
     """Takes out again what one branch withdrew for good and the other one labelled or kept."""
     settings = params.load()
-    if retired.read() & retire.known_ids(settings):
+    gone = retired.read()
+    if gone and (gone & retire.known_ids(settings) or any(row.id in gone for row in reader.stream(settings.data.pool, settings.data.text_column))):
         retire.retire((), False, True, settings)
         revisions.git("add", "-u", "--", "data")
 
@@ -95,13 +96,13 @@ def settle(path: str, sides: dict[int, str]) -> bool:
         revisions.git("add", "--", other.as_posix())
         click.echo(f"{path}: both branches have a round of this name. Ours keeps it, theirs is {other}.")
     elif path.endswith(".dvc") and sides.keys() >= {OURS, THEIRS}:
-        merged = merged_folder(sides) if ANCESTOR in sides else joined_folder(path, sides)
+        merged = (merged_folder(sides) if ANCESTOR in sides else None) or joined(path, sides)
         if merged is None:
-            click.echo(f"{path}: DVC cannot join the two folders. Bring the data of one side, add the other's files, then `dvc add` it.")
+            click.echo(f"{path}: both sides changed the same data. Bring the data of one side, add the other's files, then `dvc add` it.")
             return False
         with files.atomic(path, "wb") as file:
             file.write(merged)
-        click.echo(f"{path}: the files that either branch added are all in it.")
+        click.echo(f"{path}: what either branch added or withdrew is in it.")
     else:
         return False
     revisions.git("add", "--", path)
@@ -136,25 +137,58 @@ def merged_folder(sides: dict[int, str]) -> bytes | None:
         return places[OURS].read_bytes() if done.returncode == 0 else None
 
 
-def joined_folder(path: str, sides: dict[int, str]) -> bytes | None:
-    """Returns the .dvc file of a folder that both sides made, with the files of both; None where two of one name differ."""
+def joined(path: str, sides: dict[int, str]) -> bytes | None:
+    """Returns the .dvc file of what both sides changed, file by file: what one side added, changed or removed; None where both did.
+
+    Of a file from which both withdrew texts ours is taken: `withdraw` then takes out what the other side withdrew.
+    """
     here = Path(path).with_suffix("")
     write(path, sides[OURS])
     with tempfile.TemporaryDirectory() as folder:
-        theirs = Path(folder) / here.name
-        place = revisions.git("rev-parse", "MERGE_HEAD").stdout.decode().strip()
-        for words in (["checkout", "-q", path], ["get", "-q", ".", here.as_posix(), "--rev", place, "-o", str(theirs)]):
+        theirs, before = (Path(folder) / side / here.name for side in ("theirs", "before"))
+        wanted = {theirs: ["rev-parse", "MERGE_HEAD"]} | ({before: ["merge-base", "HEAD", "MERGE_HEAD"]} if ANCESTOR in sides else {})
+        commands = [["checkout", "-q", path]]
+        for place, words in wanted.items():
+            place.parent.mkdir()
+            commands.append(["get", "-q", ".", here.as_posix(), "--rev", revisions.git(*words).stdout.decode().strip(), "-o", str(place)])
+        for words in commands:
             if subprocess.run([sys.executable, "-m", "dvc", *words], capture_output=True, check=False).returncode:
                 return None
-        both = {file.relative_to(theirs): file for file in theirs.rglob("*") if file.is_file()}
-        if any((here / name).is_file() and files.sha256(here / name) != files.sha256(file) for name, file in both.items()):
-            return None
-        for name, file in both.items():
-            if not (here / name).exists():
-                (here / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, here / name)
+        for name in sorted({name for place in (here, theirs, before) for name in inside(place)}):
+            our, their, old = (place / name for place in (here, theirs, before))
+            if (one := digest(their)) in (digest(our), digest(old)):
+                continue
+            if digest(our) != digest(old):
+                if not only_withdrawn(old, their):
+                    return None
+            elif one is None:
+                our.unlink()
+            else:
+                our.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(their, our)
     done = subprocess.run([sys.executable, "-m", "dvc", "add", "-q", here.as_posix()], capture_output=True, check=False)
     return Path(path).read_bytes() if done.returncode == 0 else None
+
+
+def inside(place: Path) -> list[str]:
+    """Returns the files of a folder, relative to it; of a file an empty name, which is the file itself."""
+    return [""] if place.is_file() else [file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file()]
+
+
+def digest(file: Path) -> str | None:
+    return files.sha256(file) if file.is_file() else None
+
+
+def only_withdrawn(before: Path, after: Path) -> bool:
+    """Says whether a file of texts has lost withdrawn ones and has changed in nothing else."""
+    if not (before.is_file() and after.is_file()):
+        return False
+    try:
+        column = params.load().data.text_column
+        old, new = ({row.id for row in reader.stream(file, column)} for file in (before, after))
+    except UserError:  # params.yaml may hold conflict marks, too
+        return False
+    return new <= old and old - new <= retired.read()
 
 
 def bring_data() -> None:

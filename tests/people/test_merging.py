@@ -129,7 +129,7 @@ def test_texts_that_both_branches_added_to_the_pool_are_all_there(team: Project)
         team.run("labelrounds", "pool", "add", str(path))
         team.commit("more texts")
     said = team.run("labelrounds", "merge", "ben").stdout
-    assert "data/pool.dvc: the files that either branch added are all in it." in said
+    assert "data/pool.dvc: what either branch added or withdrew is in it." in said
     assert sorted(path.name for path in (team.folder / "data/pool").iterdir()) == ["000-pool.csv", "001-ben.csv", "001-main.csv"]
     assert json.loads(team.read("metrics/split.json"))["pool"] == 90 + 30
     team.run("git", "commit", "-q", "-m", "merge")
@@ -176,3 +176,45 @@ def test_a_round_that_nobody_has_committed_is_part_of_an_experiment_and_a_forgot
     (team.folder / "data/rounds/04.csv").unlink()
     done = team.run("dvc", "exp", "run", "--temp")
     assert "split: 68 labels" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["main", "ben"])
+def test_a_text_that_one_branch_withdrew_leaves_what_the_other_one_labelled_and_nothing_else_goes(team: Project, who: str) -> None:
+    other = {"main": "ben", "ben": "main"}[who]
+    text = TEXTS[{"main": 66, "ben": 61}[other]][0]  # labelled on the other branch, after the two parted
+    gone = text_id(text)
+    team.run("git", "checkout", "-q", who)
+    team.run("dvc", "checkout", "-q")
+    team.run("labelrounds", "retire", "--yes", gone)
+    team.run("dvc", "repro", "-q")
+    team.commit("withdrawn")
+    team.run("git", "checkout", "-q", "main")
+    team.run("dvc", "checkout", "-q")
+    said = team.run("labelrounds", "merge", "ben").stdout
+    assert "1 texts are withdrawn" in said and "data/rounds/02-" in said
+    assert labels(team) == {text_id(text): label for text, label in TEXTS[:72] if text_id(text) != gone}
+    for path in [*(team.folder / "data").rglob("*.csv"), *(team.folder / "data").rglob("*.parquet")]:
+        assert gone not in (content := path.read_bytes().decode("utf-8", "replace")) and text not in content, path
+    team.commit("merge")
+    assert team.run("git", "status", "--porcelain").stdout == ""
+    assert "up to date" in team.run("dvc", "status").stdout
+    assert team.read("data/retired.txt") == f"{gone}\n"
+
+
+@pytest.mark.slow
+def test_both_branches_may_withdraw_a_text(team: Project) -> None:
+    gone = {"ben": text_id(TEXTS[3][0]), "main": text_id(TEXTS[80][0])}
+    for branch, identity in gone.items():
+        team.run("git", "checkout", "-q", branch)
+        team.run("dvc", "checkout", "-q")
+        team.run("labelrounds", "retire", "--yes", identity)
+        team.run("dvc", "repro", "-q")
+        team.commit("withdrawn")
+    team.run("labelrounds", "merge", "ben")
+    assert set(team.read("data/retired.txt").split()) == set(gone.values())
+    assert labels(team) == {text_id(text): label for text, label in TEXTS[:72] if text_id(text) not in gone.values()}
+    pool = team.read("data/pool.csv").splitlines()[1:]
+    assert {text_id(text) for text in pool} == {text_id(text) for text, _ in TEXTS} - set(gone.values())
+    team.commit("merge")
+    assert "up to date" in team.run("dvc", "status").stdout
