@@ -72,10 +72,10 @@ def check_labels(project: Project, given: dict[str, str], attack: str, figures: 
 
 
 def run(folder: Path, turns: int, until: float, draw: random.Random, figures: Figures) -> None:
-    """Kills every stage: in a project without a model to train, in one with several labels per text, and in one with models."""
+    """Kills every stage: in a project with models to train, in one without, and in one with several labels per text."""
+    project, _ = place.made(folder / "whole", whole=True)
+    stages(project, place.LONG, turns, until, draw, figures, place.WHOLE)
     for several in (False, True):
         project, _ = place.made(folder / f"several-{several}", whole=False, several=several)
         brief = place.BRIEF if not several else [name for name in place.BRIEF if name != "split"]
         stages(project, brief, turns if not several else max(1, turns // 2), until, draw, figures, [*place.FIRST, *place.BRIEF[1:]])
-    project, _ = place.made(folder / "whole", whole=True)
-    stages(project, place.LONG, turns, until, draw, figures, place.WHOLE)
