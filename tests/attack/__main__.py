@@ -20,7 +20,8 @@ CALLS, KILLS, AT_ONCE = 100, 1 / 10, 2  # of each minute: fuzzed calls; kills of
 @click.option("--minutes", type=click.FloatRange(0.1), default=10.0, show_default=True, help="How long, without the time to make the projects.")
 @click.option("--seed", type=int, default=1, show_default=True, help="What everything is drawn from.")
 @click.option("--only", "parts", multiple=True, type=click.Choice(PARTS), default=PARTS, help="A part of it; repeat it for more.  [default: all]")
-def main(minutes: float, seed: int, parts: tuple[str, ...]) -> None:
+@click.option("--kill", "names", multiple=True, metavar="NAME", help="Of the stages and commands only this one; repeat it for more.")
+def main(minutes: float, seed: int, parts: tuple[str, ...], names: tuple[str, ...]) -> None:
     """Attack a project, and print the figures as a table."""
     figures, turns, began = Figures(), max(1, round(KILLS * minutes)), time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -36,9 +37,9 @@ def main(minutes: float, seed: int, parts: tuple[str, ...]) -> None:
             case "fuzz":
                 fuzz.run(folder / "here", until(0.25), draw, figures, round(CALLS * minutes))
             case "stages":
-                kills.run(folder, turns, until(0.65), draw, figures)
+                kills.run(folder, turns, until(0.65), draw, figures, names)
             case "commands":
-                typed.run(folder, turns, until(0.9), draw, figures)
+                typed.run(folder, turns, until(0.9), draw, figures, names)
             case "disks":
                 disks.run(folder, figures)
             case "together":

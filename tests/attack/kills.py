@@ -71,11 +71,14 @@ def check_labels(project: Project, given: dict[str, str], attack: str, figures: 
         figures.fault(attack, "lost or wrong", f"{len(lost)} labels lost, {more} doubled")
 
 
-def run(folder: Path, turns: int, until: float, draw: random.Random, figures: Figures) -> None:
-    """Kills every stage: in a project with models to train, in one without, and in one with several labels per text."""
+def run(folder: Path, turns: int, until: float, draw: random.Random, figures: Figures, only: tuple[str, ...] = ()) -> None:
+    """Kills every stage: in a project with models to train, in one without, and in one with several labels per text.
+
+    only : these stages alone
+    """
     project, _ = place.made(folder / "whole", whole=True)
-    stages(project, place.LONG, turns, until, draw, figures, place.WHOLE)
-    for several in (False, True):
+    stages(project, [name for name in place.LONG if not only or name in only], turns, until, draw, figures, place.WHOLE)
+    for several in (False, True) if not only or set(place.BRIEF) & set(only) else ():
         project, _ = place.made(folder / f"several-{several}", whole=False, several=several)
-        brief = place.BRIEF if not several else [name for name in place.BRIEF if name != "split"]
+        brief = [name for name in place.BRIEF if (not only or name in only) and not (several and name == "split")]
         stages(project, brief, turns if not several else max(1, turns // 2), until, draw, figures, [*place.FIRST, *place.BRIEF[1:]])

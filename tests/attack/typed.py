@@ -139,7 +139,7 @@ def words_of(one: Typed, answers: dict[str, str]) -> list[str]:
     return ["labelrounds", *({"FILE": "form.csv", "ID": text_id(list(answers)[3])}.get(word, word) for word in one.words)]
 
 
-def killed(one: Typed, began: Project, answers: dict[str, str], whole: dict[str, str], took: float, draw: random.Random, figures: Figures) -> None:
+def killed(one: Typed, began: Project, whole: dict[str, str], took: float, answers: dict[str, str], draw: random.Random, figures: Figures) -> None:
     """Kills a command once, types it again, and compares."""
     project = copied(began)
     words = words_of(one, answers)
@@ -170,7 +170,7 @@ def copied(began: Project) -> Project:
 
 
 def run(folder: Path, turns: int, until: float, draw: random.Random, figures: Figures, names: tuple[str, ...] = ()) -> None:
-    """Kills every command so many times; names : only these"""
+    """Kills every command in turn, so many times; names : only these"""
     project, answers = place.made(folder / "made", whole=False)
     project.run("dvc", "init", "-q", code=None)
     project.params(predict__precision=0.5, predict__risk=0.5)
@@ -180,27 +180,30 @@ def run(folder: Path, turns: int, until: float, draw: random.Random, figures: Fi
         figures.fault(ATTACK, "lost or wrong", f"dvc repro does not run: {said[-500:]}")
         return
     project.commit("round 01")
-    for one in COMMANDS:
-        if names and one.name not in names:
-            continue
-        began = folder / "began"
-        shutil.rmtree(began, ignore_errors=True)
-        shutil.copytree(project.folder.parent, began, symlinks=True)
-        ready = Project(began / project.folder.name)
-        one.before(ready, answers)
-        undisturbed = copied(ready)
-        code, said, took = place.ran(undisturbed, *words_of(one, answers))
-        if code:
-            figures.fault(ATTACK, "lost or wrong", f"{one.name} does not run at all: {said[-300:]}")
-            continue
-        whole = state(undisturbed)
-        for _ in range(turns):
+    ready = [prepared(one, project, answers, folder / str(number), figures) for number, one in enumerate(COMMANDS) if not names or one.name in names]
+    for _ in range(turns):
+        for one in filter(None, ready):
             if time.monotonic() < until:
-                killed(one, ready, answers, whole, took, draw, figures)
-    if not names or "serve" in names:
-        for _ in range(turns):
-            if time.monotonic() < until:
-                served(project, answers, draw, figures)
+                killed(*one, answers, draw, figures)
+        if (not names or "serve" in names) and time.monotonic() < until:
+            served(project, answers, draw, figures)
+
+
+def prepared(
+    one: Typed, project: Project, answers: dict[str, str], folder: Path, figures: Figures
+) -> tuple[Typed, Project, dict[str, str], float] | None:
+    """Returns (the command, the project before it, what it must be after it, seconds that it takes); None where it does not run."""
+    shutil.copytree(project.folder.parent, folder / "began", symlinks=True)
+    began = Project(folder / "began" / project.folder.name)
+    one.before(began, answers)
+    undisturbed = copied(began)
+    code, said, took = place.ran(undisturbed, *words_of(one, answers))
+    if code:
+        figures.fault(ATTACK, "lost or wrong", f"{one.name} does not run at all: {said[-300:]}")
+        return None
+    whole = state(undisturbed)
+    shutil.rmtree(undisturbed.folder.parent)
+    return one, began, whole, took
 
 
 def served(began: Project, answers: dict[str, str], draw: random.Random, figures: Figures) -> None:
