@@ -100,6 +100,18 @@ def test_a_stage_whose_inputs_differ_is_not_blamed() -> None:
     assert "finetune@adapted; its inputs were not the same: data/split/train.csv, seed. Look there first." in words
 
 
+def test_a_parameter_that_changed_is_named_with_its_sections() -> None:
+    one = stages(("{seed: 13}", "{finetune: {epochs: 3, lora: {r: 16}}, seed: 13}"))
+    other = stages(("{seed: 13}", "{finetune: {epochs: 3, lora: {r: 8}}, seed: 13}"))
+    assert levels.changed_inputs("finetune@adapted", one, other) == ["finetune.lora.r"]
+
+
+def test_stages_are_put_in_the_order_in_which_they_read_each_other() -> None:
+    order = runs.in_order(stages(("- {path: models/encoder/adapted,", "- {path: models/encoder/vanilla,")))
+    assert order.index("base") < order.index("finetune@adapted") < order.index("evaluate@adapted")
+    assert order.index("split") < order.index("finetune@adapted")
+
+
 def test_a_model_has_the_level_of_the_worst_stage_that_reads_it() -> None:
     said = by_stage(found(stages(), stages(("fff1.dir", "fff9.dir"))))
     assert said["finetune@adapted"] == levels.DECISIONS, "nobody decides otherwise by it"
@@ -126,6 +138,30 @@ def test_a_decision_is_told_from_a_score(tmp_path: Path, name: str, one: str, ot
         (tmp_path / run).mkdir()
         (tmp_path / run / name).write_text(content, encoding="utf-8")
     assert contents.first_decision_that_differs(tmp_path / "one" / name, tmp_path / "other" / name, 0.02) == decides
+
+
+def measured(folder: Path, wrong: int) -> Path:
+    """Writes what git holds of a labeler: what it said of 90 test texts, the first `wrong` of which it has wrong."""
+    words = ["negative", "neutral", "positive"]
+    rows = [f"{number:016x},{words[number % 3]},{words[(number + (number < wrong)) % 3]}\n" for number in range(90)]
+    (folder / "metrics/adapted").mkdir(parents=True)
+    (folder / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    (folder / "metrics/adapted/test.csv").write_text("".join(["id,gold,predicted\n", *rows]), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("wrong", "level", "why"),
+    [(4, levels.CONCLUSIONS, r"macro-F1 of adapted 0\.95\d and 0\.96\d"), (45, levels.DIFFERENT, r"difference -0\.\d+ to -0\.\d+ \(without zero\)$")],
+)
+def test_conclusions_compare_where_git_alone_has_what_was_committed(tmp_path: Path, wrong: int, level: str, why: str) -> None:
+    scored = ("    - {path: metrics/adapted.json,", "    - {path: data/evaluated/adapted.json, md5: ddd1}\n    - {path: metrics/adapted.json,")
+    one = levels.Run(stages(scored, ("fff1.dir", "fff9.dir"), ("ddd1}", "ddd9}"), ("eee2", "eee9")), measured(tmp_path / "run", wrong))
+    other = levels.Run(stages(scored), measured(tmp_path / "committed", 3))
+    said = levels.compared(one, other, ORDER, 0.1, 1)
+    assert by_stage(said) == {"base": levels.BYTES, "split": levels.BYTES, "finetune@adapted": level, "evaluate@adapted": level}
+    told = said.stages[-1].why
+    assert told.startswith("data/evaluated/adapted.json is not in the cache as it was") and re.search(why, told), told
 
 
 def test_locks_outside_the_root_are_read_too(tmp_path: Path) -> None:

@@ -164,6 +164,7 @@ def test_the_scores_of_a_pull_request_are_compared_with_a_branch_that_was_fetche
     compare = scores["steps"][names.index("Compare with the other branch")]
     assert names.index("page") < names.index("Compare with the other branch") and "($PAGE)" in compare["run"], "the comment links to the report"
     assert compare["env"]["PAGE"] == "${{ steps.page.outputs.artifact-url }}"
+    assert "labelrounds verify --here" in compare["run"], "other bytes than committed are explained, stage by stage"
     assert "fork" in workflow["jobs"], "a pull request from a fork is told why it gets no scores"
 
 

@@ -19,13 +19,14 @@ from typing import Any
 from labelrounds.core import screen, tables
 from labelrounds.core.errors import UserError
 from labelrounds.people.verify import contents, runs
-from labelrounds.people.verify.runs import Stage
+from labelrounds.people.verify.runs import Stage, within
 
 BYTES, DECISIONS, CONCLUSIONS, DIFFERENT = "bytes", "decisions", "conclusions", "different"
 ORDER = (BYTES, DECISIONS, CONCLUSIONS, DIFFERENT)  # the best first
 WORDS = {BYTES: "same bytes", DECISIONS: "same decisions", CONCLUSIONS: "same conclusions", DIFFERENT: "different"}
 MODELS = "models/"
 TESTED = "/test.csv"
+MISSING = object()
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Run:
-    """A run: what its dvc.lock say, and the folder that holds its files; None where these are not at hand."""
+    """A run: what its dvc.lock say, and the folder that holds its files, as far as these are at hand; None where none are."""
 
     stages: dict[str, Stage]
     folder: Path | None
+
+    def has(self, path: str) -> bool:
+        return self.folder is not None and (self.folder / path).exists()
 
 
 def worst(levels: Any) -> str:
@@ -110,33 +114,48 @@ def compared(first: Run, second: Run, order: list[str], width: float, seed: int)
 def others(name: str, first: Run, second: Run) -> str:
     """Returns the files of a model that differ, or its folder where these are not at hand."""
     differing = differing_outs(name, first.stages, second.stages)
-    if first.folder is None or second.folder is None:
-        return ", ".join(differing)
-    return screen.few([file for path in differing for file in runs.differing_files(path, first.folder, second.folder)])
+    return screen.few([file for path in differing for file in (differing_files(path, first, second) or [path])])
+
+
+def differing_files(path: str, first: Run, second: Run) -> list[str]:
+    """Returns the files of an out that differ; none where one run's are not at hand."""
+    if first.folder is None or second.folder is None or not (first.has(path) and second.has(path)):
+        return []
+    return runs.differing_files(path, first.folder, second.folder)
+
+
+def departing(differing: list[str], first: Run, second: Run, tolerance: float) -> Iterator[str]:
+    """Yields, in words, the decisions that are not the same in outs that differ, and the outs of which nobody can tell."""
+    for path in differing:
+        if first.folder is None or second.folder is None or not (first.has(path) and second.has(path)):
+            yield f"{path} is not in the cache as it was, so its decisions cannot be compared (`dvc fetch --all-commits` brings it)"
+            continue
+        for file in runs.differing_files(path, first.folder, second.folder):
+            why = contents.first_decision_that_differs(first.folder / file, second.folder / file, tolerance)
+            if why is not None:
+                yield f"{file}, {why}"
 
 
 def judged(
     name: str, differing: list[str], changed: list[str], first: Run, second: Run, tolerance: float, conclusions: dict[str, tuple[bool, str]]
 ) -> Told:
     """Returns the level of a stage whose outs differ in bytes, and are no models alone."""
-    if first.folder is None or second.folder is None:
-        return Told(name, DIFFERENT, changed, "what was committed is not in the cache here, so only bytes compare (`dvc pull` brings it)")
-    for path in differing:
-        for file in runs.differing_files(path, first.folder, second.folder):
-            why = contents.first_decision_that_differs(first.folder / file, second.folder / file, tolerance)
-            if why is None:
-                continue
-            own = [conclusions[path] for path in conclusions if any(within(path, out) for out in differing)]
-            if not own and by_models(name, first.stages, second.stages):
-                own = list(conclusions.values())
-            level = CONCLUSIONS if own and all(held for held, _ in own) else DIFFERENT
-            said = next((words for held, words in own if not held), own[0][1] if own else "")
-            return Told(name, level, changed, f"{file}, {why}{f'; {said}' if said else ''}")
-    return Told(name, DECISIONS, changed, f"scores lie within {tolerance:.3f}" if tolerance else "only digests and weights differ")
+    why = next(departing(differing, first, second, tolerance), None)
+    if why is None:
+        return Told(name, DECISIONS, changed, f"scores lie within {tolerance:.3f}" if tolerance else "only digests and weights differ")
+    own = [conclusions[path] for path in conclusions if any(within(path, out) for out in differing)]
+    if not own and by_models(name, first.stages, second.stages):
+        own = list(conclusions.values())
+    level = CONCLUSIONS if own and all(held for held, _ in own) else DIFFERENT
+    said = next((words for held, words in own if not held), own[0][1] if own else "")
+    return Told(name, level, changed, f"{why}{f'; {said}' if said else ''}")
 
 
 def measured(first: Run, second: Run, width: float, seed: int) -> Iterator[tuple[str, tuple[bool, str]]]:
-    """Yields (metrics/NAME/test.csv, (whether the conclusion about NAME holds, in words)) of every labeler that both runs measured."""
+    """Yields (metrics/NAME/test.csv, (whether the conclusion about NAME holds, in words)) of every labeler that both runs measured.
+
+    The difference is that of the first run to the second, which it is compared with.
+    """
     from labelrounds.people import compare
 
     if first.folder is None or second.folder is None:
@@ -150,13 +169,13 @@ def measured(first: Run, second: Run, width: float, seed: int) -> Iterator[tuple
                 one = compare.read_side(None, name)
             with contextlib.chdir(second.folder):
                 other = compare.read_side(None, name)
-            found = compare.compare(one, other, seed)
+            found = compare.compare(other, one, seed)
         except UserError as error:
             yield file, (False, error.message)
             continue
         low, high = found.macro.ci95 or (-1.0, 1.0)
         same_texts = one.gold == other.gold
-        said = f"macro-F1 of {name} {found.macro.difference:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
+        said = f"macro-F1 of {name} {found.macro.after:.3f} and {found.macro.before:.3f}, difference {low:+.3f} to {high:+.3f}"
         holds = same_texts and low <= 0 <= high and high - low <= width
         problem = "" if holds else " (other test texts)" if not same_texts else f" (wider than {width:g})" if low <= 0 <= high else " (without zero)"
         yield file, (holds, said + problem)
@@ -175,13 +194,19 @@ def changed_inputs(name: str, first: dict[str, Stage], second: dict[str, Stage])
     one, two = first[name], second[name]
     changed = [path for path in dict.fromkeys([*one.deps, *two.deps]) if one.deps.get(path) != two.deps.get(path)]
     for file in dict.fromkeys([*one.params, *two.params]):
-        given, other = (side.params.get(file, {}) for side in (one, two))
-        changed += [key for key in dict.fromkeys([*given, *other]) if given.get(key) != other.get(key)]
+        given, other = (dict(leaves(side.params.get(file, {}))) for side in (one, two))
+        changed += [key for key in dict.fromkeys([*given, *other]) if given.get(key, MISSING) != other.get(key, MISSING)]
     return changed + (["its command"] if one.cmd != two.cmd else [])
 
 
-def within(path: str, out: str) -> bool:
-    return path == out or path.startswith(f"{out}/") or out.startswith(f"{path}/")
+def leaves(section: dict[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields (finetune.learning_rate, value) of every parameter of a section, and of the sections in it."""
+    for key, value in section.items():
+        name = f"{place}{key}"
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{name}.")
+        else:
+            yield name, value
 
 
 def reads(reader: str, maker: str, stages: dict[str, Stage]) -> bool:
@@ -210,7 +235,7 @@ def summary(found: Found) -> str:
     """Returns what the whole amounts to, with the first stage that departs and what it had read."""
     first = found.first
     if first is None:
-        return f"Same bytes: all outs, metrics and plots of {len(found.stages)} stages."
+        return f"Same bytes: all outs, metrics and plots of {len(found.stages)} stage{'' if len(found.stages) == 1 else 's'}."
     begins = f"Altogether: {WORDS[found.level]}. The first stage that departs is {first.stage}"
     if first.changed:
         return f"{begins}; its inputs were not the same: {', '.join(first.changed)}. Look there first."

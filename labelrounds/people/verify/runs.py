@@ -11,12 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from labelrounds.core.errors import UserError
+from labelrounds.core.errors import UserError, did_you_mean
 
 REMOTE = "working-repository"
 RUNNING = re.compile(r"^Running stage '(?P<name>.+)':$")
@@ -44,14 +45,23 @@ def stages_of(lock: dict[str, Any], prefix: str = "") -> dict[str, Stage]:
     }
 
 
-def read_locks(folder: Path) -> dict[str, Stage]:
-    """Returns the stages of every dvc.lock in a clone, named as DVC names them from the root."""
+def read_locks(folder: Path, tracked: bool = False) -> dict[str, Stage]:
+    """Returns the stages of every dvc.lock in a clone, named as DVC names them from the root. tracked : of those that git knows"""
+    if tracked:
+        names = output_of("git", "ls-files", "-z", "dvc.lock", "*/dvc.lock", cwd=folder).split("\0")
+        paths = [folder / name for name in names if name and (folder / name).is_file()]
+    else:
+        paths = list(folder.rglob("dvc.lock"))
     found: dict[str, Stage] = {}
-    for path in sorted(folder.rglob("dvc.lock")):
+    for path in sorted(paths):
         place = path.parent.relative_to(folder)
-        lock = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-        found |= stages_of(lock, "" if place == Path() else f"{place.as_posix()}/dvc.yaml:")
+        found |= read_lock(path, "" if place == Path() else f"{place.as_posix()}/dvc.yaml:")
     return found
+
+
+def read_lock(path: Path, prefix: str = "") -> dict[str, Stage]:
+    """Returns the stages of one dvc.lock."""
+    return stages_of(YAML(typ="safe").load(path.read_text(encoding="utf-8")), prefix)
 
 
 def differing_files(path: str, first: Path, second: Path) -> list[str]:
@@ -116,10 +126,38 @@ def bring_data(repository: Path, clone: Path) -> None:
             ) from error
 
 
-def bring_results(clone: Path) -> bool:
-    """Brings what the clone's dvc.lock names, as far as the repository's cache has it; returns whether that is all of it."""
+def bring_results(clone: Path) -> None:
+    """Brings what the clone's dvc.lock names, as far as the repository's cache has it."""
     dvc("pull", "-q", "--allow-missing", "-r", REMOTE, cwd=clone, code=None)
-    return all((clone / path).exists() for stage in read_locks(clone).values() for path in stage.outs if not Path(path).is_absolute())
+
+
+def check_stage(repository: Path, name: str) -> None:
+    """Raises a UserError if no dvc.lock has a stage."""
+    stages = read_locks(repository, tracked=True)
+    if name not in stages:
+        raise UserError(f"--stage {name}: dvc.lock has no such stage.{did_you_mean(name, stages)} It has {', '.join(stages)}.")
+
+
+def check_inputs(clone: Path, name: str) -> None:
+    """Raises a UserError if what a stage reads is not there, since the cache lacks it."""
+    stage = read_locks(clone).get(name)
+    lacking = [] if stage is None else [path for path in stage.deps if not (clone / path).exists()]
+    if lacking:
+        raise UserError(f"{name} reads {', '.join(lacking)}, which the cache here lacks as committed. Bring it with `dvc pull`, then run again.")
+
+
+def in_order(stages: dict[str, Stage]) -> list[str]:
+    """Returns the names of stages, each after those whose outs it reads."""
+    makers = {out: name for name, stage in stages.items() for out in stage.outs}
+    before = {
+        name: {maker for out, maker in makers.items() if maker != name and any(within(dep, out) for dep in stage.deps)}
+        for name, stage in stages.items()
+    }
+    return list(TopologicalSorter(before).static_order())
+
+
+def within(path: str, out: str) -> bool:
+    return path == out or path.startswith(f"{out}/") or out.startswith(f"{path}/")
 
 
 def dvc(*words: str | Path, cwd: Path, code: int | None = 0) -> str:

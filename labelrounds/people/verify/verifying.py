@@ -1,4 +1,7 @@
-"""`labelrounds verify`: runs the pipeline in a scratch clone, and compares it with a second run or with what a commit holds."""
+"""`labelrounds verify`: runs the pipeline in a scratch clone, and compares it with a second run or with what a commit holds.
+
+Or it runs nothing, and compares what the last `dvc repro` left here with what a commit holds.
+"""
 
 import os
 import shutil
@@ -17,6 +20,7 @@ from labelrounds.people.verify.levels import Found, Run
 class Wanted:
     """revision : whose committed results to compare with; None: those of a second run. stage : that one alone, on the committed inputs
 
+    here : compare what lies in the working tree, and run nothing
     level : what the comparison must reach; where it does not, the clones stay to be looked at
     """
 
@@ -26,19 +30,26 @@ class Wanted:
     worktree: bool
     width: float
     seed: int
+    here: bool = False
 
 
 def verify(wanted: Wanted, say: Callable[[str], None]) -> tuple[Found, Path | None]:
-    """Returns (what was found, the folder where the clones wait; None where the level is reached)."""
+    """Returns (what was found, the folder where the clones wait; None where the level is reached, or nothing ran)."""
     repository = Path(runs.output_of("git", "rev-parse", "--show-toplevel", cwd=Path.cwd()).strip())
     revision = revisions.resolve(wanted.revision).hash if wanted.revision else None
-    if runs.output_of("git", "status", "--porcelain", cwd=repository):
+    if wanted.stage:
+        runs.check_stage(repository, wanted.stage)
+    if not wanted.here and runs.output_of("git", "status", "--porcelain", cwd=repository):
         included = (
             "with the changes of tracked files, without untracked files" if wanted.worktree else "without what is not committed (see --worktree)"
         )
         say(f"This verifies HEAD, {included}.")
     with room() as (folder, keep):
-        one, order = ran(repository, folder / "run-1", wanted, say, "run 1" if revision is None else "run")
+        if wanted.here:
+            one = Run(runs.read_locks(repository, tracked=True), repository)
+            order = runs.in_order(one.stages)
+        else:
+            one, order = ran(repository, folder / "run-1", wanted, say, "run 1" if revision is None else "run")
         if revision is None:
             other, _ = ran(repository, folder / "run-2", wanted, say, "run 2")
         else:
@@ -46,7 +57,7 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> tuple[Found, Path | No
             if wanted.stage:
                 one, other = (Run({name: stage for name, stage in run.stages.items() if name == wanted.stage}, run.folder) for run in (one, other))
         found = levels.compared(one, other, order, wanted.width, wanted.seed)
-        if not found.reaches(wanted.level):
+        if not found.reaches(wanted.level) and not wanted.here:
             keep()
             return found, folder
     return found, None
@@ -57,6 +68,7 @@ def ran(repository: Path, clone: Path, wanted: Wanted, say: Callable[[str], None
     runs.make_clone(repository, clone, wanted.worktree)
     if wanted.stage:
         runs.bring_results(clone)
+        runs.check_inputs(clone, wanted.stage)
     else:
         runs.bring_data(repository, clone)
     order = runs.reproduce(clone, title, say, wanted.stage)
@@ -69,8 +81,9 @@ def committed(repository: Path, clone: Path, revision: str, run: Run) -> Run:
     """Returns what a commit holds; its files are brought only where digests differ, so that bytes compare without them."""
     runs.make_clone(repository, clone, revision=revision)
     stages = runs.read_locks(clone)
-    same = all(not levels.differing_outs(name, run.stages, stages) for name in run.stages.keys() | stages.keys())
-    return Run(stages, clone if same or runs.bring_results(clone) else None)
+    if any(levels.differing_outs(name, run.stages, stages) for name in run.stages.keys() | stages.keys()):
+        runs.bring_results(clone)
+    return Run(stages, clone)
 
 
 @contextmanager
