@@ -62,7 +62,7 @@ attack: $(INSTALLED) ## kill, fuzz, crowd and starve a project for a while, and 
 year: $(INSTALLED) ## play a year of a team with a tiny model, and look whether a label is lost: about an hour
 	python -m tests.year $(ARGS)
 
-portable: $(INSTALLED) ## compare bytes and times of `runtime.reproducible: portable` on processors that qemu plays: about half an hour
+portable: $(INSTALLED) ## compare bytes and times of `runtime.reproducible: portable` on processors that qemu plays: an hour or more
 	python -m benchmarks.portable $(ARGS)
 
 verify: $(INSTALLED) ## run the pipeline in two fresh clones and compare every byte of the results

@@ -1,13 +1,19 @@
 """What portable bytes need and cost: settings × the same bytes on other processors × time. `make portable`
 
-Bytes: a tiny project runs from `adapt` to `select` once per processor model that qemu-user plays (Debian: `apt-get install qemu-user`) and
-once on this machine, and all models, predictions and metrics are compared. Time: the processor time of `finetune vanilla` on this
-project's split, for a few dozen steps, in turns; `dvc repro split base` (or `dvc pull`) first. Without the one or the other its column is empty.
+Bytes: a tiny project runs all stages of dvc.yaml once on this machine, where its results are committed, and once per processor model that
+qemu-user plays (Debian: `apt-get install qemu-user`). All models, predictions and metrics are compared, and `git status` must say nothing.
+One processor that departs settles it: a setting is not tried on the processors after that one.
+
+Time: the processor time of `finetune vanilla` on this project's split, for a few dozen steps, in turns; `dvc repro split base` (or `dvc pull`)
+first. Without the one or the other its column is empty.
+
+`--table` runs nothing: it writes the md5s of dvc.lock into docs/machines.md, where other machines' results can be compared with them.
 """
 
 import contextlib
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -21,13 +27,19 @@ from pathlib import Path
 import click
 
 from labelrounds.core import files, paths, portable
+from labelrounds.people.verify import runs
 from tests import tiny
 from tests.conftest import BASELINE, Project, clone
 
 QEMU = "qemu-x86_64"
 PROCESSORS = ("Haswell", "EPYC", "Skylake-Client")
 MADE = ("data", "models", "metrics")  # folders to compare
-STAGES = ("adapt", "finetune adapted", "finetune baseline", "evaluate adapted", "predict", "gate", "select", "suspects")
+PAGE = Path("docs/machines.md")
+NOTED = ("models/", "data/predictions/shards", "data/predictions/labelled.csv", "data/queue/next.csv", "metrics/summary.json")
+STAGES = (
+    "base", "split", "corpus", "adapt", "unlabelled", "finetune adapted", "finetune baseline", "evaluate adapted", "evaluate baseline",
+    "predict", "gate", "agreement", "stop", "select", "suspects", "report",
+)  # fmt: skip
 # Runs stages in one process, each as `python -m stages.NAME` would; imports are under way before the clock starts.
 CHILD = """
 import json, runpy, sys, time
@@ -78,7 +90,13 @@ SETTINGS = (
 @click.option("--only", multiple=True, type=click.Choice([setting.name for setting in SETTINGS]), help="These settings alone; repeat it.")
 @click.option("--processors", default=" ".join(PROCESSORS), show_default=True, help="The processor models to play; empty: none.")
 @click.option("--repetitions", default=3, show_default=True, help="Trainings of each setting, in turns; 0: none.")
-def main(only: tuple[str, ...], processors: str, repetitions: int) -> None:
+@click.option("--table", "noted", is_flag=True, help="Only write the md5s of dvc.lock into docs/machines.md.")
+def main(only: tuple[str, ...], processors: str, repetitions: int, noted: bool) -> None:
+    if noted:
+        page = with_digests(PAGE.read_text(encoding="utf-8"))
+        with files.atomic(PAGE) as file:
+            file.write(page)
+        return
     settings = [setting for setting in SETTINGS if not only or setting.name in only]
     played = processors.split() if shutil.which(QEMU) else []
     measured = repetitions if (paths.BASE_MODELS / "vanilla").is_dir() and paths.TRAIN.is_file() else 0
@@ -87,7 +105,7 @@ def main(only: tuple[str, ...], processors: str, repetitions: int) -> None:
         differing = {}
         if played:
             project = tiny_project(Path(folder) / "tiny")
-            differing = {setting.name: compared(project, setting, played, Path(folder) / "runs") for setting in settings}
+            differing = {setting.name: compared(project, setting, played, Path(folder) / "runs") for setting in reversed(settings)}
     click.echo("\n".join(table(settings, played, differing, seconds)))
 
 
@@ -97,13 +115,23 @@ def table(settings: list[Setting], played: list[str], differing: dict[str, dict[
     yield f"|---|{'---|' * len(played)}---|"
     base = statistics.median(seconds[settings[0].name]) if seconds else 0
     for setting in settings:
-        cells = [told(differing[setting.name][name]) for name in played]
+        cells = [told(differing[setting.name].get(name)) for name in played]
         time = f"{statistics.median(seconds[setting.name]) / base:.2f} ({statistics.median(seconds[setting.name]):.1f} s)" if seconds else ""
         yield f"| {' | '.join([setting.name, *cells, time])} |"
 
 
-def told(paths: list[str]) -> str:
-    return "same bytes" if not paths else f"{len(paths)} files differ"
+def told(paths: list[str] | None) -> str:
+    if paths is None:
+        return "not tried"
+    return f"{len(paths)} files differ" if paths else "same bytes, git clean"
+
+
+def with_digests(page: str) -> str:
+    """Returns a page with a new table between `<!-- digests -->` and `<!-- /digests -->`: what dvc.lock says of the main results."""
+    outs = {path: digest for stage in runs.read_lock(Path("dvc.lock")).values() for path, digest in stage.outs.items()}
+    rows = [f"| `{path}` | `{outs[path]}` |" for path in sorted(outs) if path.startswith(NOTED)]
+    lines = "\n".join(["<!-- digests -->", "| out | md5 |", "|---|---|", *rows, "<!-- /digests -->"])
+    return re.sub(r"<!-- digests -->.*<!-- /digests -->", lines, page, flags=re.DOTALL)
 
 
 def cost(settings: list[Setting], repetitions: int, folder: Path) -> dict[str, list[float]]:
@@ -125,7 +153,7 @@ def cost(settings: list[Setting], repetitions: int, folder: Path) -> dict[str, l
 
 
 def tiny_project(folder: Path) -> Project:
-    """Returns a project of generated texts and a tiny model, up to the stage before `adapt`; its files, and it, are what each run begins at."""
+    """Returns a project of generated texts and a tiny model, of which no stage has run yet: what each run begins at."""
     project = clone(folder / "project")
     for path in [*(project.folder / "data/rounds").glob("*.csv"), *project.folder.glob("data/dvc.*"), project.folder / "dvc.lock"]:
         path.unlink(missing_ok=True)
@@ -139,20 +167,41 @@ def tiny_project(folder: Path) -> Project:
         predict__shard_size=64, predict__precision=0.5, predict__risk=0.5, select__size=8, select__candidates=20, select__strategy="entropy-kmeans",
         recipes={"adapted": {"encoder": "adapted", "method": "supervised"}, **BASELINE},
     )  # fmt: skip
-    for stage in ("base", "split", "corpus"):
-        project.stage(stage)
+    project.run("python", "-m", "compileall", "-q", "labelrounds", "stages")  # copies keep it: a played processor compiles slowly
     return project
 
 
 def compared(project: Project, setting: Setting, processors: list[str], room: Path) -> dict[str, list[str]]:
-    """Returns {processor: the files that it made otherwise than this machine}."""
+    """Returns {processor: the files that it made otherwise than this machine, or that `git status` names}, up to the first that departs."""
     here = made(project, setting, None, room)
-    found = {}
+    committed = commit(room)
+    found: dict[str, list[str]] = {}
     for processor in processors:
         there = made(project, setting, processor, room)
-        found[processor] = sorted(path for path in here.keys() | there.keys() if here.get(path) != there.get(path))
+        differing = {path for path in here.keys() | there.keys() if here.get(path) != there.get(path)}
+        found[processor] = sorted(differing | set(changed(room, committed)))
         click.echo(f"{setting.name}, {processor}: {told(found[processor])} of {len(here)} {' '.join(found[processor][:3])}", err=True)
+        if found[processor]:
+            break
     return found
+
+
+def commit(room: Path) -> Path:
+    """Commits the results that lie in the room, as DVC and git hold them; returns the git directory, which outlives the files."""
+    project, kept = Project(room / "project"), room / "committed.git"
+    project.run("dvc", "commit", "-q", "-f", "dvc.yaml")
+    project.commit("results")
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(project.folder / ".git", kept)
+    return kept
+
+
+def changed(room: Path, committed: Path) -> list[str]:
+    """Returns what `git status` names in a clone of what is committed, in which the results of the room were made, dvc.lock included."""
+    project = Project(room / "project")
+    project.run("dvc", "commit", "-q", "-f", "dvc.yaml")
+    done = project.run("git", f"--git-dir={committed}", f"--work-tree={project.folder}", "status", "--porcelain")
+    return [line[3:] for line in done.stdout.splitlines()]
 
 
 def made(project: Project, setting: Setting, processor: str | None, room: Path) -> dict[str, str]:

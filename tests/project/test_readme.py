@@ -20,6 +20,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from benchmarks import portable
 from tests import tiny
 from tests.conftest import BASELINE, Project
 from tests.graph import IS_DEMO, ROOT
@@ -344,6 +345,14 @@ def test_every_labeler_of_the_demo_is_on_the_page_with_its_metrics() -> None:
     for name in ("llm-zero-shot", "llm-few-shot"):
         row = next(line for line in guide.splitlines() if line.startswith(f"| `{name}`"))
         assert re.findall(r"0\.\d{3}", row) == scores_of(name)
+
+
+@of_the_demo
+def test_the_md5s_of_the_demo_are_those_of_dvc_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    page = PAGES["docs/machines.md"]
+    assert "| `metrics/summary.json` | `" in page
+    assert portable.with_digests(page) == page, "type: python -m benchmarks.portable --table"
 
 
 @of_the_demo
