@@ -58,7 +58,8 @@ def retire(targets: Sequence[str], near: bool, yes: bool, settings: params.Param
     gone = retired.read()
     answers = forget_answers(texts, settings)
     removed = {path: count for path, count in purge(gone, settings)}
-    tracked = tracking.track(settings.data.pool) if Path(settings.data.pool) in {*removed, *(path.parent for path in removed)} else False
+    # A run that was killed may have taken the texts out of the pool and not told DVC, so this run has nothing to take out.
+    tracked = tracking.pointer(settings.data.pool).is_file() and tracking.track(settings.data.pool)
     click.echo(f"{len(wanted)} texts are withdrawn; {at(paths.RETIRED)} keeps their ids, so that neither import nor pool add brings them back.")
     for path, count in removed.items():
         click.echo(f"  {at(path)}: {f'{count} rows removed' if path.exists() else 'removed'}")

@@ -10,6 +10,7 @@ import pytest
 
 from labelrounds.core import files, removal
 from labelrounds.llm import responses
+from labelrounds.people import tracking
 from labelrounds.pool.identity import text_id
 from stages import corpus
 from tests.small import LABELS, SmallProject, project, sentences
@@ -110,6 +111,24 @@ def test_a_kill_at_any_file_is_made_good_by_the_command_without_arguments(here: 
     assert holding(here)
     here.command("retire", "--yes")
     assert holding(here) == []
+
+
+def test_a_kill_before_dvc_tracks_the_pool_is_made_good_by_the_next_run(here: SmallProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else `dvc checkout` would bring the text back."""
+    here.write("data/pool.dvc", "outs: []\n")
+    tracked = []
+
+    def track(path: str) -> bool:
+        tracked.append(path)
+        if len(tracked) == 1:
+            raise KeyboardInterrupt
+        return True
+
+    monkeypatch.setattr(tracking, "track", track)
+    with pytest.raises(AssertionError, match="exited with 1"):
+        here.command("retire", "--yes", GONE)
+    here.command("retire", "--yes", GONE)
+    assert tracked == ["data/pool", "data/pool"]
 
 
 def test_a_withdrawn_text_does_not_come_back(here: SmallProject) -> None:
