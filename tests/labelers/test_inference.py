@@ -14,10 +14,12 @@ from labelrounds.models import base_models, objectives
 from labelrounds.models.runtime import PAD_TO, Machine
 from tests import tiny
 from tests.labelers.test_contract import TASK, card_of
+from tests.small import PROPERTY
 
 CPU, GPU = Machine(1, "cpu", False), Machine(1, "cuda", False)
 
 
+@PROPERTY
 @given(st.lists(st.integers(1, 2 * inference.TOKENS), max_size=200), st.integers(1, 64))
 def test_every_row_is_read_once_the_longest_first(lengths: list[int], size: int) -> None:
     for machine in (CPU, GPU):
@@ -27,6 +29,7 @@ def test_every_row_is_read_once_the_longest_first(lengths: list[int], size: int)
         assert [lengths[number] for number in order] == sorted(lengths, reverse=True)
 
 
+@PROPERTY
 @given(st.lists(st.integers(1, 2 * inference.TOKENS), min_size=1, max_size=200), st.integers(1, 64))
 def test_a_batch_has_at_most_so_many_rows_and_on_a_cpu_so_many_tokens(lengths: list[int], size: int) -> None:
     on_cpu, on_gpu = (inference.batches(np.asarray(lengths, dtype=int), size, machine) for machine in (CPU, GPU))
