@@ -32,8 +32,7 @@ def main() -> None:
         room = kept.folder(fingerprint_of([deployed], (*used, runtime.hardware())))
         with tqdm(desc=f"predict with {settings.deploy}", unit=" texts", unit_scale=True, mininterval=1.0) as bar:
             total = 0
-            for rows in reader.parts(source, settings.data.text_column, size):
-                texts = [row.text for row in rows]
+            for ids, texts in reader.parts(source, settings.data.text_column, size):
                 part = room / kept.name(texts)
                 total += len(texts)
                 found.append(part)
@@ -41,7 +40,7 @@ def main() -> None:
                     bar.update(len(texts))
                     continue
                 scored += len(texts)
-                predictions.write_shard(part, contract.said([row.id for row in rows], labeler.scores(texts, batch_size, bar.update), labeler))
+                predictions.write_shard(part, contract.said(ids, labeler.scores(texts, batch_size, bar.update), labeler))
         shards = folder / "shards"
         shutil.rmtree(shards, ignore_errors=True)
         shards.mkdir()

@@ -7,11 +7,11 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 
 from labelrounds.core.errors import UserError, at
-from labelrounds.core.lines import MAX_CELL, lines
+from labelrounds.core.lines import MAX_CELL, blocks
 
 MARKS = ",;\t|"
 TOLD = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)  # how Excel is told which delimiter follows
@@ -25,7 +25,21 @@ def records(path: Path, tabs: bool) -> Iterator[tuple[int, list[str]]]:
 
     tabs : whether tabs part the cells, whatever the header looks like
     """
-    rest = lines(path)
+    for starts, found in _records(path, tabs):
+        yield from zip(starts, found, strict=True)
+
+
+def _records(path: Path, tabs: bool) -> Iterator[tuple[Sequence[int], list[list[str]]]]:
+    """Yields the same, many at a time: those that begin in one block of the file. What comes before an error is yielded before it."""
+    read = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal read
+        for block in blocks(path):
+            read += 1
+            yield from block
+
+    rest = counted()
     first = next(rest, "")
     told = TOLD.fullmatch(first)
     skipped = 0
@@ -36,16 +50,33 @@ def records(path: Path, tabs: bool) -> Iterator[tuple[int, list[str]]]:
         head.append(line)
     delimiter = told[1] if told else "\t" if tabs else find_delimiter(head)
     reader = csv.reader(chain(head, rest), delimiter=delimiter, strict=True)
-    while True:
-        start = reader.line_num + 1 + skipped
+    wrong: Exception | None = None
+    going_on = True
+    while going_on:
+        before, begun, going_on = reader.line_num, read, False
+        found: list[list[str]] = []
         try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise broken(path, start, reader.line_num + skipped, str(error)) from None
-        if record:
-            yield start, record
+            for record in reader:
+                found.append(record)
+                if read != begun:
+                    going_on = True
+                    break
+        except (csv.Error, UserError) as error:
+            wrong = error
+        starts: Sequence[int] = range(before + 1 + skipped, before + 1 + skipped + len(found))
+        if reader.line_num - before != len(found):  # a line break in a cell, or an error
+            ends = accumulate((1 + sum(cell.count("\n") for cell in record) for record in found), initial=starts.start)
+            *starts, after = ends
+        else:
+            after = starts.stop
+        if not all(found):
+            starts, found = [start for start, record in zip(starts, found, strict=True) if record], list(filter(None, found))
+        if found:
+            yield starts, found
+        if isinstance(wrong, csv.Error):
+            raise broken(path, after, reader.line_num + skipped, str(wrong)) from None
+        if wrong:
+            raise wrong
 
 
 def find_delimiter(head: Sequence[str]) -> str:
@@ -106,25 +137,48 @@ def named(header: Iterable[str], path: Path, line: int = 1) -> list[str]:
 
 def rows(path: Path, tabs: bool) -> Iterator[tuple[int, dict[str, str]]]:
     """Yields (line, {column: cell}) of every record below the header; an empty file yields nothing."""
-    found = records(path, tabs)
-    header = next(found, None)
-    if header is None:
-        return
-    names = named(header[1], path, header[0])
-    for line, record in found:
-        if len(record) != len(names):
-            raise UserError(
-                f"{at(path, line)}: {len(record)} cells found, {len(names)} expected as in the header. "
-                'A comma inside a text needs quotes around it: "…".'
+    for starts, columns in batches(path, tabs):
+        names = list(columns)
+        for line, cells in zip(starts, zip(*columns.values(), strict=True), strict=True):
+            yield line, dict(zip(names, cells, strict=True))
+
+
+def batches(path: Path, tabs: bool) -> Iterator[tuple[Sequence[int], dict[str, list[str]]]]:
+    """Yields the same, many records at a time: (their lines, {column: its cells}). The records before an error come before it."""
+    names: list[str] = []
+    for starts, found in _records(path, tabs):
+        if not names:
+            names = named(found[0], path, starts[0])
+            starts, found = starts[1:], found[1:]
+        error = None
+        columns = list(zip(*found, strict=False))
+        if not _fit(found, columns, names):
+            number, error = next((n, wrong) for n, record in enumerate(found) if (wrong := _misfit(record, names, path, starts[n])))
+            starts, columns = starts[:number], list(zip(*found[:number], strict=True))
+        if columns:
+            yield starts, {name: list(cells) for name, cells in zip(names, columns, strict=True) if name}
+        if error:
+            raise error
+
+
+def _fit(found: Sequence[Sequence[str]], columns: Sequence[Sequence[str]], names: Sequence[str]) -> bool:
+    """Says whether `_misfit` would find nothing in any of the records, whose cells stand in `columns`."""
+    if set(map(len, found)) - {len(names)}:
+        return False
+    return all(max(map(len, cells)) <= MAX_CELL and (name or not any(map(str.strip, cells))) for name, cells in zip(names, columns, strict=False))
+
+
+def _misfit(record: Sequence[str], names: Sequence[str], path: Path, line: int) -> UserError | None:
+    """Returns what is wrong with a record under these column names."""
+    if len(record) != len(names):
+        return UserError(
+            f'{at(path, line)}: {len(record)} cells found, {len(names)} expected as in the header. A comma inside a text needs quotes around it: "…".'
+        )
+    for number, (name, cell) in enumerate(zip(names, record, strict=True), 1):
+        if len(cell) > MAX_CELL:
+            return broken(path, line, line, "field larger than")
+        if not name and cell.strip():
+            return UserError(
+                f'{at(path, line)}: "{cell[:40]}" stands in column {number}, which has no name in the header. Name the column or empty it.'
             )
-        cells = {}
-        for number, (name, cell) in enumerate(zip(names, record, strict=True), 1):
-            if len(cell) > MAX_CELL:
-                raise broken(path, line, line, "field larger than")
-            if name:
-                cells[name] = cell
-            elif cell.strip():
-                raise UserError(
-                    f'{at(path, line)}: "{cell[:40]}" stands in column {number}, which has no name in the header. Name the column or empty it.'
-                )
-        yield line, cells
+    return None

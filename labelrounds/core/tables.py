@@ -4,26 +4,23 @@ Every row is read as strings. What spreadsheets and exports break (encodings, qu
 swallow half a file) is an error with its file and line, never a guess.
 """
 
-import datetime
-import json
-import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelrounds.core import delimited, json_records, sheets
+from labelrounds.core import delimited, json_records, parquet, sheets
+from labelrounds.core.batches import Batch, as_text, cells, checked
 from labelrounds.core.errors import UserError, at
-from labelrounds.core.lines import MAX_CELL, lines, most_unpacked, packed_too_well
-from labelrounds.core.named import Named
+from labelrounds.core.lines import MAX_CELL, lines
 
-__all__ = ["FORMATS", "MAX_CELL", "Record", "Row", "as_text", "cells", "columns", "lines", "records", "rows", "shards", "table_format"]
+__all__ = [
+    "FORMATS", "MAX_CELL", "Batch", "Record", "Row", "as_text", "batches", "cells", "columns", "lines", "records", "rows", "shards", "table_format",
+]  # fmt: skip
 
 DELIMITED = (".csv", ".tsv")
 JSON = (".jsonl", ".ndjson", ".json")
 FORMATS = (*DELIMITED, *JSON, ".parquet", ".xlsx")
-HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,7 @@ def columns(path: str | Path) -> list[str]:
     file = shards(path)[0]
     kind = table_format(file)
     if kind == ".parquet":
-        return _parquet(file).schema_arrow.names
+        return parquet.opened(file).schema_arrow.names
     if kind in DELIMITED:
         header = next(delimited.records(file, kind == ".tsv"), None)
         if header is None:
@@ -100,8 +97,22 @@ def columns(path: str | Path) -> list[str]:
 
 def rows(path: str | Path) -> Iterator[Row]:
     """Yields every row of a table, shard by shard, in constant memory."""
-    for record in records(path):
-        yield Row(record.path, record.line, cells(record.values, record.path, record.line))
+    for batch in batches(path):
+        for line, found in zip(batch.lines, batch.rows(), strict=True):
+            yield Row(batch.path, line, found)
+
+
+def batches(path: str | Path) -> Iterator[Batch]:
+    """Yields the same rows many at a time, in constant memory; those before an error come before it."""
+    for file in shards(path):
+        kind = table_format(file)
+        if kind in DELIMITED:
+            # What is decoded from UTF-8 line by line holds neither a NUL nor half a pair, and no cell is too long: nothing is left to check.
+            yield from (Batch(file, lines, columns) for lines, columns in _some(delimited.batches(file, kind == ".tsv"), file))
+        elif kind == ".parquet":
+            yield from parquet.batches(file)
+        else:
+            yield from checked(sheets.rows(file) if kind == ".xlsx" else json_records.records(file), file)
 
 
 def records(path: str | Path) -> Iterator[Record]:
@@ -109,7 +120,7 @@ def records(path: str | Path) -> Iterator[Record]:
     for file in shards(path):
         kind = table_format(file)
         if kind == ".parquet":
-            found = _parquet_records(file)
+            found = parquet.records(file)
         elif kind == ".xlsx":
             found = sheets.rows(file)
         elif kind in DELIMITED:
@@ -120,7 +131,7 @@ def records(path: str | Path) -> Iterator[Record]:
             yield Record(file, line, values)
 
 
-def _some(found: Iterator[tuple[int, dict[str, str]]], path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _some(found: Iterator[Any], path: Path) -> Iterator[Any]:
     """Yields what is there; a file without even a header is a UserError."""
     first = next(found, None)
     if first is None:
@@ -133,108 +144,3 @@ def _some(found: Iterator[tuple[int, dict[str, str]]], path: Path) -> Iterator[t
 
 def _empty(path: Path) -> UserError:
     return UserError(f"{at(path)}: the file is empty; expected a header line with column names, then one row per text.")
-
-
-def cells(record: dict[Any, Any], path: Path, line: int) -> dict[str, str]:
-    """Returns the cells of a record as text; what no CSV could hold later is an error here, at its source."""
-    found = Named({}, path, line)
-    for name, value in record.items():
-        try:
-            cell = value if type(value) is str else as_text(value)
-        except UnicodeDecodeError:
-            raise UserError(f'{at(path, line)}: "{name}" holds bytes that are no UTF-8 text. Remove the column, or decode it first.') from None
-        if len(cell) > MAX_CELL:
-            raise UserError(f'{at(path, line)}: "{name}" holds {len(cell):,} characters, more than {MAX_CELL:,}. Cut the text into parts.')
-        if "\0" in cell:
-            raise UserError(f'{at(path, line)}: "{name}" holds a NUL character, which no text holds. Remove it.')
-        if HALF_PAIR.search(cell):
-            raise UserError(f'{at(path, line)}: "{name}" holds half of a surrogate pair, so a character (often an emoji) was cut in two. Remove it.')
-        found[str(name)] = cell
-    return found
-
-
-def as_text(value: Any) -> str:
-    """Returns a value as a cell: nothing (None, NaN) is empty, a plain list is joined by `;`, what is nested is JSON.
-
-    Bytes that are no UTF-8 raise a UnicodeDecodeError.
-    """
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, (bytes, bytearray)):
-        return value.decode("utf-8")
-    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
-        return value.isoformat()
-    if isinstance(value, (list, tuple)) and not any(isinstance(part, (dict, list, tuple)) for part in value):
-        return ";".join(as_text(part) for part in value)
-    if isinstance(value, (dict, list, tuple)):
-        return json.dumps(value, ensure_ascii=False, default=as_text)
-    return value if isinstance(value, str) else str(value)
-
-
-def _parquet(path: Path):
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-        names = file.schema_arrow.names
-        # Repeated texts stay one text in memory: a small file may hold the same megabyte a million times.
-        texts = [field.name for field in file.schema_arrow if pyarrow.types.is_string(field.type) or pyarrow.types.is_large_string(field.type)]
-        largest = max((file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups)), default=0)
-        file = pyarrow.parquet.ParquetFile(path, read_dictionary=texts)
-    except BROKEN as error:
-        raise _broken_parquet(path, error) from None
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise UserError(f'{at(path)}: the column "{repeated[0]}" is there twice. Rename or remove one.')
-    if largest > most_unpacked(path):
-        raise packed_too_well(path, most_unpacked(path))
-    return file
-
-
-BROKEN = (OSError, ValueError, KeyError, NotImplementedError, OverflowError)  # what pyarrow raises for damage; its own errors are among these
-
-
-def _broken_parquet(path: Path, error: Exception) -> UserError:
-    return UserError(
-        f"{at(path)}: not a whole parquet file ({(str(error).splitlines() or ['no reason given'])[0]}). Copy or write it again, or use CSV."
-    )
-
-
-def _parquet_batches(path: Path) -> Iterator[list[dict[str, Any]]]:
-    with _parquet(path) as file:
-        try:
-            for batch in file.iter_batches(batch_size=4096):
-                step = max(1, 16 * MAX_CELL // _longest_row(batch))
-                for start in range(0, batch.num_rows, step):
-                    yield batch.slice(start, step).to_pylist()
-        except BROKEN as error:
-            raise _broken_parquet(path, error) from None
-
-
-def _longest_row(batch: Any) -> int:
-    """Returns how many bytes of text a row of the batch has at most, 1 or more; what is not kept as repeated texts is in memory anyway."""
-    import importlib
-
-    import pyarrow
-
-    compute: Any = importlib.import_module("pyarrow.compute")
-    repeated = [column.dictionary for column in batch.columns if pyarrow.types.is_dictionary(column.type) and len(column.dictionary)]
-    return 1 + sum(compute.max(compute.binary_length(texts)).as_py() or 0 for texts in repeated)
-
-
-def _parquet_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    number = 0
-    for batch in _parquet_batches(path):
-        for record in batch:
-            number += 1
-            yield number, {name: _decoded(value, name, path, number) if isinstance(value, bytes) else value for name, value in record.items()}
-
-
-def _decoded(value: bytes, name: str, path: Path, line: int) -> str:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f'{at(path, line)}: "{name}" holds bytes that are no UTF-8 text. Remove the column, or decode it first.') from None

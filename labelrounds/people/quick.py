@@ -5,6 +5,7 @@ The vectors of the pool are kept in scratch/vectors/, so only texts that are new
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -80,8 +81,7 @@ def pool_vectors(embedder: vectors.Embedder, base: Path, settings: Params) -> tu
     room = kept.folder(f"{files.fingerprint(base)}-{embedder.pooling}-{embedder.max_length}-{runtime.hardware()}", ROOM)
     found, parts, made = [], [], 0
     with tqdm(desc="vectors of the pool", unit=" texts", unit_scale=True, mininterval=1.0) as bar:
-        for rows in reader.parts(settings.data.pool, settings.data.text_column, settings.predict.shard_size):
-            texts = [row.text for row in rows]
+        for _, texts in reader.parts(settings.data.pool, settings.data.text_column, settings.predict.shard_size):
             part = room / Path(kept.name(texts)).with_suffix(".npy")
             if not part.is_file():
                 made += len(texts)
@@ -115,4 +115,4 @@ def ask(scores: np.ndarray, pool: np.ndarray, made: split.Split, card: contract.
 
 def pool_ids(settings: Params) -> Iterator[str]:
     """Yields the id of every text of the pool, in its order."""
-    return (row.id for row in reader.stream(settings.data.pool, settings.data.text_column))
+    return chain.from_iterable(some.ids for some in reader.batches(settings.data.pool, settings.data.text_column))

@@ -14,7 +14,7 @@ def show(settings: params.Params, target: float | None = None) -> None:
     """Prints the labels per round, per label and per person, what they brought, and what comes next. target : of macro-F1"""
     import pandas
 
-    size = sum(1 for _ in reader.stream(settings.data.pool, settings.data.text_column))
+    size = reader.size(settings.data.pool, settings.data.text_column)
     if not record.round_files():
         click.echo(f"{size} texts in the pool, no labels yet. Next: labelrounds draw 200 round-01.csv")
         return

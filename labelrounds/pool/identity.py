@@ -33,6 +33,9 @@ class _Dropped(dict):
 
 
 _ALL_BUT_LETTERS, _ALL_BUT_LETTERS_AND_DIGITS = _Dropped("NPZC"), _Dropped("PZC")
+_ASCII_BUT_LETTERS, _ASCII_BUT_LETTERS_AND_DIGITS = (
+    bytes(code for code in range(128) if dropped[code] is None) for dropped in (_ALL_BUT_LETTERS, _ALL_BUT_LETTERS_AND_DIGITS)
+)
 OFF, LOOSE, STRICT = "off", "loose", "strict"
 A_WORD = 6  # letters: with fewer, the digits are what a text says ("ERR 404", "5 stars")
 
@@ -46,6 +49,11 @@ def near_duplicate_key(text: str, rule: str = LOOSE) -> str:
     """
     if rule == OFF:
         return fold(text)
+    if text.isascii():  # the same as below, ten times as fast
+        small = text.lower().encode()
+        letters = small.translate(None, _ASCII_BUT_LETTERS) if rule == LOOSE else b""
+        kept = letters if len(letters) >= A_WORD else small.translate(None, _ASCII_BUT_LETTERS_AND_DIGITS)
+        return kept.decode() or " ".join(text.lower().split())
     folded = unicodedata.normalize("NFKC", text).upper().casefold()
     folded = unicodedata.normalize("NFKC", folded)
     letters = folded.translate(_ALL_BUT_LETTERS) if rule == LOOSE else ""

@@ -37,8 +37,7 @@ def distinct(numbers: np.ndarray, size: int, data: params.Data, task: Task, rule
 
 def rows(numbers: Sequence[int], data: params.Data) -> list[Candidate]:
     """Returns what stands in these rows of the pool, in the order of `numbers`."""
-    wanted = set(numbers)
-    found = {number: row for number, row in enumerate(reader.stream(data.pool, data.text_column)) if number in wanted}
+    found = reader.take(data.pool, data.text_column, numbers)
     return [(number, found[number]) for number in numbers]
 
 

@@ -122,10 +122,12 @@ class Holdout:
         """Returns the side of a labelled text."""
         return self.side_of_group.get(self.groups.root(text_node(text, self.rule)), "train")
 
-    def holds(self, row: reader.PoolText) -> bool:
-        """Says whether a pool text is held out, by its own key or by its group."""
-        nodes = [text_node(row.text, self.rule), *map(group_node, group_of(row))]
-        return any(self.side_of_group.get(self.groups.root(node), "train") != "train" for node in nodes)
+    def holds(self, text: str, group: str) -> bool:
+        """Says whether a pool text is held out, by its own key or by its group, which is empty where it has none."""
+        return self._out(text_node(text, self.rule)) or (bool(group) and self._out(group_node(group)))
+
+    def _out(self, node: Node) -> bool:
+        return self.side_of_group.get(self.groups.root(node), "train") != "train"
 
 
 def group_of(row: reader.PoolText) -> list[str]:

@@ -1,7 +1,7 @@
 """What is asked besides the queue: a random draw from the pool, second opinions, and suspected labels."""
 
 import hashlib
-import heapq
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 
@@ -21,29 +21,15 @@ def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], 
     No two near-duplicates are drawn, and none of a text that is labelled or was audited. The draw depends on the seed and
     the number of rounds, so that the same clone draws the same texts.
     """
-    source, column, rule = settings.data.pool, settings.data.text_column, settings.split.near_duplicates
     annotations = record.read_all(settings.labelled_task()) if record.round_files() else []
     audited = set(audits.drawn(settings.labelled_task())) if settings.task.labels else set()
-    texts = [row.text for row in reader.find(source, column, {a.id for a in annotations} | audited).values()]
-    labelled = {near_duplicate_key(text, rule) for text in (*texts, *(a.text for a in annotations if a.text is not None))}
-    randomness = np.random.default_rng([settings.seed, len(record.round_files())])
-    # The n smallest of one random number per distinct text: an even draw in one pass and small memory.
-    keep: list[tuple[float, int, reader.PoolText]] = []
-    seen = set(labelled)
     asked = {a.id for a in annotations} | audited
-    size = known = 0
-    for number, row in enumerate(reader.stream(source, column)):
-        size, known = size + 1, known + (row.id in asked)
-        key = near_duplicate_key(row.text, rule)
-        if key in seen:
-            continue
-        seen.add(key)
-        entry = (-randomness.random(), number, row)
-        if len(keep) < n:
-            heapq.heappush(keep, entry)
-        elif entry > keep[0]:
-            heapq.heapreplace(keep, entry)
-    left = len(seen) - len(labelled)
+    source, rule = settings.data.pool, settings.split.near_duplicates
+    digests, known, labelled = read_keys(settings, asked)
+    labelled |= {digest_of(near_duplicate_key(a.text, rule)) for a in annotations if a.text is not None}
+    distinct, first = np.unique(digests, return_index=True)
+    free = np.sort(first[~np.isin(distinct, np.array(sorted(labelled), dtype=np.uint64))])
+    size, left = len(digests), len(free)
     if not left:
         raise UserError(
             f"nothing is left to draw: of the {size} texts of {source}, {known} are labelled or audited"
@@ -53,8 +39,31 @@ def draw_at_random(n: int, settings: params.Params) -> tuple[list[queue.Asked], 
                 else "."
             )
         )
-    chosen = [row for _, _, row in sorted(keep, key=lambda entry: -entry[0])]
-    return [queue.Asked(row.id, row.text, "", "", queue.own_of(row)) for row in chosen], left
+    # The n smallest of one random number per distinct text: an even draw.
+    randomness = np.random.default_rng([settings.seed, len(record.round_files())])
+    numbers = free[np.argsort(randomness.random(left), kind="stable")[:n]].tolist()
+    rows = reader.take(source, settings.data.text_column, numbers)
+    return [queue.Asked(row.id, row.text, "", "", queue.own_of(row)) for row in map(rows.__getitem__, numbers)], left
+
+
+def read_keys(settings: params.Params, asked: set[str]) -> tuple[np.ndarray, int, set[int]]:
+    """Returns (a digest of each pool text's near-duplicate key, uint64 array of shape (n,); how many of the texts are `asked`; the digests of these)."""
+    rule = settings.split.near_duplicates
+    found = array("Q")
+    known, labelled = 0, set()
+    for some in reader.batches(settings.data.pool, settings.data.text_column):
+        digests = [digest_of(near_duplicate_key(text, rule)) for text in some.texts]
+        found.extend(digests)
+        if not asked.isdisjoint(some.ids):
+            mine = [digest for identity, digest in zip(some.ids, digests, strict=True) if identity in asked]
+            known += len(mine)
+            labelled |= set(mine)
+    return np.array(found, dtype=np.uint64), known, labelled
+
+
+def digest_of(key: str) -> int:
+    """Returns 64 bits of a key: keys can be as long as texts, and one in 2**64 pairs of them has the same."""
+    return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 def draw_queue(task: Task) -> tuple[list[queue.Asked], int]:

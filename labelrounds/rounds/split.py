@@ -13,6 +13,7 @@ from labelrounds.core.errors import UserError, at, first_of, no_labels
 from labelrounds.core.screen import few
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
+from labelrounds.pool.identity import text_id
 from labelrounds.rounds import holdout, names, record, vote
 
 NEAR, TIED, NOT_IN_POOL, OUTDATED = "near a held-out text", "tied to a held-out text", "not in the pool", "its label is no more"
@@ -80,7 +81,7 @@ def draw(annotations: Sequence[record.Annotation], task: Task, rule: params.Spli
     first = vote.settle(begin, task, rule.consensus)
     drawn = vote.settle((replace(a, labels=a.said or a.labels, gone="") for a in begin), task, rule.consensus).labels.keys()
     verdict = vote.settle(annotations, task, rule.consensus)
-    texts, pool_size, grouped = read_texts(annotations, data)
+    texts, in_pool, pool_size, grouped = read_texts(annotations, data)
     held = holdout.draw(
         texts.values(),
         {identity: texts[identity] for identity in drawn},
@@ -90,21 +91,23 @@ def draw(annotations: Sequence[record.Annotation], task: Task, rule: params.Spli
     sides = {identity: held.side(text) for identity, text in texts.items()}
     tied = {identity: first.labels[identity] for identity in verdict.tied if identity in first.labels}
     members, near = assign(sides, drawn, verdict.labels, tied)
-    in_pool, heldout = read_heldout(data, texts, held)
+    heldout = read_heldout(data, held)
     moved = {identity: side for identity, side in held.alone.items() if side != sides[identity]}
     return Split(verdict, texts, sides, members, near, moved, pool_size, in_pool, heldout)
 
 
-def read_texts(annotations: Sequence[record.Annotation], data: params.Data) -> tuple[dict[str, str], int, bool]:
-    """Returns ({id: text} of all labelled texts, from the rounds and the pool; the pool's size; whether it has groups)."""
+def read_texts(annotations: Sequence[record.Annotation], data: params.Data) -> tuple[dict[str, str], set[str], int, bool]:
+    """Returns ({id: text} of all labelled texts, from the rounds and the pool; ids of those in the pool; the pool's size; whether it has groups)."""
     texts = {a.id: a.text for a in annotations if a.text is not None}
     wanted = {a.id for a in annotations}
+    in_pool: set[str] = set()
     size, grouped = 0, False
-    for row in reader.stream(data.pool, data.text_column):
-        size += 1
-        grouped |= bool(row.own.get(reader.GROUP))
-        if row.id in wanted:
-            texts[row.id] = row.text
+    for some in reader.batches(data.pool, data.text_column):
+        size += len(some)
+        grouped = grouped or any(some.groups)
+        if not wanted.isdisjoint(some.ids):
+            texts |= {identity: text for identity, text in zip(some.ids, some.texts, strict=True) if identity in wanted}
+            in_pool |= wanted.intersection(some.ids)
     unknown = [a for a in annotations if a.id not in texts]
     if unknown:
         raise first_of(
@@ -116,7 +119,7 @@ def read_texts(annotations: Sequence[record.Annotation], data: params.Data) -> t
             ],
             "row",
         )
-    return texts, size, grouped
+    return texts, in_pool, size, grouped
 
 
 def assign(
@@ -139,19 +142,19 @@ def assign(
     return members, near
 
 
-def read_heldout(data: params.Data, texts: dict[str, str], held: holdout.Holdout) -> tuple[set[str], set[str]]:
-    """Returns (labelled ids in the pool, ids of all held-out texts of the pool, near-duplicates and groups included).
+def read_heldout(data: params.Data, held: holdout.Holdout) -> set[str]:
+    """Returns the ids of all held-out texts of the pool, near-duplicates and groups included.
 
     Texts of the pool alone: an id from a later round would re-run `adapt`, which reads nothing else.
     """
-    in_pool: set[str] = set()
-    heldout: set[str] = set()
-    for row in reader.stream(data.pool, data.text_column):
-        if row.id in texts:
-            in_pool.add(row.id)
-        if held.holds(row):
-            heldout.add(row.id)
-    return in_pool, heldout
+    if not any(side != "train" for side in held.side_of_group.values()):
+        return set()
+    return {
+        text_id(text)
+        for some in reader.batches(data.pool, data.text_column)
+        for text, group in zip(some.texts, some.groups, strict=True)
+        if held.holds(text, group)
+    }
 
 
 def warnings(made: Split, task: Task, rule: params.Split) -> Iterator[str]:

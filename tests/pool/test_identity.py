@@ -123,3 +123,11 @@ def test_each_rule_has_its_own_near_duplicates() -> None:
     assert len(set(found[LOOSE])) == 1
     assert found[STRICT][0] == found[STRICT][2] != found[STRICT][1]
     assert len(set(found[OFF])) == 3
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127)), st.sampled_from(["loose", "strict"]))
+@PROPERTY
+def test_plain_letters_have_the_key_that_all_letters_have(text: str, rule: str) -> None:
+    soft_hyphen = "\u00ad"  # of the signs that no key sees, and no ASCII
+    if any(letter.isalnum() for letter in text):
+        assert near_duplicate_key(text, rule) == near_duplicate_key(text + soft_hyphen, rule)

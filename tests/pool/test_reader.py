@@ -1,7 +1,10 @@
 """The pool is a stream of texts with their ids; its own columns travel along untouched."""
 
+import json
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from labelrounds.core.errors import UserError
@@ -72,3 +75,38 @@ def test_finding_reads_no_further_than_needed(tmp_path: Path) -> None:
 
 def test_own_columns_give_way_to_the_columns_beside_them(tmp_path: Path) -> None:
     assert reader.own_columns(written(tmp_path, "text,label,ref\n"), "text", ["id", "label"]) == {"label": "pool_label", "ref": "ref"}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_rows_are_taken_by_their_numbers_across_files(tmp_path: Path, kind: str) -> None:
+    for part in "ab":
+        rows = [{"text": f"{part} {number}", "ref": str(number)} for number in range(5000)]
+        if kind == "parquet":
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / f"{part}.parquet")
+        elif kind == "jsonl":
+            written(tmp_path, "".join(json.dumps(row) + "\n" for row in rows), f"{part}.jsonl")
+        else:
+            written(tmp_path, "text,ref\n" + "".join(f"{row['text']},{row['ref']}\n" for row in rows), f"{part}.csv")
+    every = list(reader.stream(tmp_path, "text"))
+    numbers = [9999, 0, 4999, 5000, 4999]
+    assert reader.take(tmp_path, "text", numbers) == {number: every[number] for number in numbers}
+    assert every[5001].text == "b 1" and every[5001].where.endswith("b." + kind + (":2" if kind != "csv" else ":3"))
+    assert reader.size(tmp_path, "text") == 10_000
+    parts = list(reader.parts(tmp_path, "text", 4096))
+    assert [len(texts) for _, texts in parts] == [4096, 904, 4096, 904], "no part is of two files"
+    assert [identity for ids, _ in parts for identity in ids] == [row.id for row in every]
+
+
+def test_what_comes_before_an_error_is_read_before_it(tmp_path: Path) -> None:
+    for content, line in (('text\none\ntwo\n"  "\n', 4), ("text\none\ntwo\nthree,more\n", 4), ('text\none\ntwo\n"a\nb"x\n', 4)):
+        rows = reader.stream(written(tmp_path, content), "text")
+        assert [next(rows).text, next(rows).text] == ["one", "two"]
+        with pytest.raises(UserError, match=rf"pool\.csv:{line}: "):
+            next(rows)
+
+
+def test_lines_are_counted_across_breaks_in_cells_and_blank_lines(tmp_path: Path) -> None:
+    content = "text,ref\n" + "".join(f'"{"word " * 9}\r\n{number}",{number}\n\n' for number in range(6000))
+    rows = list(reader.stream(written(tmp_path, content), "text"))
+    assert [row.line for row in rows] == [2 + 3 * number for number in range(6000)]
+    assert [row.own["ref"] for row in rows] == list(map(str, range(6000)))
