@@ -8,7 +8,6 @@ import io
 import json
 import os
 import platform
-import re
 import secrets
 import shutil
 import tempfile
@@ -21,7 +20,6 @@ from labelrounds.core.errors import UserError, at
 from labelrounds.core.named import Named
 
 MANIFEST = "manifest.json"
-LEFT_OVER = re.compile(r"\..+\.(\d+)-([0-9a-f]{8})\.\w+\.(?:tmp|made|new|old)")
 
 
 def sha256(path: str | Path) -> str:
@@ -51,7 +49,7 @@ def atomic(path: str | Path, mode: str = "w", new: bool = False) -> Iterator[Any
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.{_process()}.", suffix=".tmp", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.{process_mark()}.", suffix=".tmp", dir=path.parent)
     try:
         text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
         with os.fdopen(handle, mode, **text) as file:
@@ -185,7 +183,7 @@ def beside(path: str | Path, kind: str = "made") -> Path:
     kind : made, new or old
     """
     path = Path(path)
-    return path.parent / f".{path.name}.{_process()}.{secrets.token_hex(4)}.{kind}"
+    return path.parent / f".{path.name}.{process_mark()}.{secrets.token_hex(4)}.{kind}"
 
 
 def publish(made: str | Path, folder: str | Path) -> None:
@@ -214,43 +212,9 @@ def publish(made: str | Path, folder: str | Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _process() -> str:
+def process_mark() -> str:
+    """Returns what a name beside a file says of the process that writes it: `number-machine`."""
     return f"{os.getpid()}-{zlib.crc32(platform.node().encode()):08x}"
-
-
-def left_over(folder: Path, depth: int = 0) -> list[Path]:
-    """Returns what processes of this machine that are gone have left half-written in `folder`, and so many folders down."""
-    found = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        named = LEFT_OVER.fullmatch(path.name)
-        if named and named[2] == _process().partition("-")[2] and not running(int(named[1])):
-            found.append(path)
-        elif depth and path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
-            found += left_over(path, depth - 1)
-    return found
-
-
-def sweep(*folders: Path, depth: int = 0) -> list[Path]:
-    """Removes what killed processes have left half-written and returns it; what cannot be removed stays."""
-    found = [path for folder in folders for path in left_over(folder, depth)]
-    for path in found:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
-    return found
-
-
-def running(pid: int) -> bool:
-    """Says whether there is a process with this id on this machine."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True  # another user's
-    return True
 
 
 def seal(folder: str | Path) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from labelrounds.core import files
+from labelrounds.core import files, leftovers
 from labelrounds.core.errors import UserError, at
 
 JOURNAL = Path(".labelrounds-change.json")
@@ -174,7 +174,7 @@ def clean(made: Change) -> None:
 
 def settle() -> str:
     """Undoes or finishes what a killed change left; returns what was done in a sentence, empty where there was nothing."""
-    files.sweep(JOURNAL.parent)
+    leftovers.sweep(JOURNAL.parent)
     if not JOURNAL.is_file():
         return ""
     made = read()
@@ -189,7 +189,7 @@ def settle() -> str:
 
 def waits() -> bool:
     """Says whether a killed change left anything to settle."""
-    return JOURNAL.is_file() or bool(files.left_over(JOURNAL.parent))
+    return JOURNAL.is_file() or bool(leftovers.left_over(JOURNAL.parent))
 
 
 def check_whole() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import click
 from filelock import FileLock, Timeout
 
-from labelrounds.core import files, paths
+from labelrounds.core import leftovers, paths
 from labelrounds.core.errors import UserError, at
 
 LOCK, HOLDER = paths.SCRATCH / "lock", paths.SCRATCH / "holder"
@@ -86,7 +86,7 @@ def at_work(*writes: str | Path) -> Holder | None:
 
 def tidy() -> list[Path]:
     """Removes what killed commands and stages have left half-written in the project; returns it."""
-    return [*files.sweep(Path(".")), *files.sweep(Path("data"), paths.METRICS, Path("models"), paths.SCRATCH, depth=3)]
+    return [*leftovers.sweep(Path(".")), *leftovers.sweep(Path("data"), paths.METRICS, Path("models"), paths.SCRATCH, depth=3)]
 
 
 def _lock(path: Path) -> FileLock:
@@ -155,7 +155,7 @@ def _dvc_at_work(writes: tuple[str | Path, ...]) -> Holder | None:
     except (AttributeError, KeyError, TypeError):
         return None  # DVC cannot read it either, and says so
     for path, pid, command, does in entries:
-        if _overlap([path], writes) is not None and files.running(pid) and not _is_ancestor(pid):
+        if _overlap([path], writes) is not None and leftovers.running(pid) and not _is_ancestor(pid):
             return Holder(pid, command, f"{does} {at(path)}")
     return None
 

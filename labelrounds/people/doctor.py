@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelrounds.core import files, lock, params, paths
+from labelrounds.core import files, leftovers, lock, params, paths
 from labelrounds.core.errors import UserError, at
 from labelrounds.rounds import record, unread
 
@@ -37,7 +37,7 @@ def examine() -> Iterator[tuple[str, list[Finding]]]:
     yield "DVC's cache", list(cache())
     yield "kept responses", list(responses())
     yield "locks", list(locks())
-    yield "half-written files", list(leftovers())
+    yield "half-written files", list(half_written())
     yield "versions", list(versions())
 
 
@@ -111,7 +111,7 @@ def locks() -> Iterator[Finding]:
     """Notes of processes that are gone."""
     for note in (lock.HOLDER, *sorted(paths.SCRATCH.glob(f"**/{lock.PROCESS}"))):
         pid = lock.read(note).get("pid")
-        if note.is_file() and not (isinstance(pid, int) and files.running(pid)):
+        if note.is_file() and not (isinstance(pid, int) and leftovers.running(pid)):
             yield Finding(
                 f"{at(note)}: left by process {pid}, which is gone. Nobody waits for it; it may be removed.",
                 lambda note=note: note.unlink(missing_ok=True),
@@ -119,17 +119,17 @@ def locks() -> Iterator[Finding]:
     found = lock.read(lock.DVC)
     with contextlib.suppress(AttributeError, KeyError, TypeError):
         readers = [entry for entries in found.get("read", {}).values() for entry in entries]
-        gone = {entry["pid"] for entry in (*readers, *found.get("write", {}).values()) if not files.running(entry["pid"])}
+        gone = {entry["pid"] for entry in (*readers, *found.get("write", {}).values()) if not leftovers.running(entry["pid"])}
         if gone:
             yield Finding(
                 f"{at(lock.DVC)}: names process {', '.join(map(str, sorted(gone)))}, which is gone. DVC forgets it by itself at its next run."
             )
 
 
-def leftovers() -> Iterator[Finding]:
+def half_written() -> Iterator[Finding]:
     """Temporary files of processes that are gone."""
     places = [(Path("."), 0), *((top, 3) for top in (Path("data"), paths.METRICS, Path("models"), paths.SCRATCH))]
-    for path in (path for top, depth in places for path in files.left_over(top, depth)):
+    for path in (path for top, depth in places for path in leftovers.left_over(top, depth)):
         yield Finding(f"{at(path)}: half-written by a process that is gone.", lambda path=path: _remove(path))
     for path in sorted(Path(".").glob("labelrounds-error-*.txt")):
         yield Finding(f"{at(path)}: the report of a fault. Send it to the makers of labelrounds, then remove it.")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelrounds.core import files, paths, tables
+from labelrounds.core import files, leftovers, paths, tables
 from labelrounds.core.errors import UserError, at
 from labelrounds.core.task import Task
 from labelrounds.pool import reader
@@ -112,7 +112,7 @@ def write_form(path: str | Path, asked: list[Asked], task: Task | None, source: 
     """
     path = Path(path)
     check_target(path)
-    files.sweep(path.parent)
+    leftovers.sweep(path.parent)
     try:
         if path.suffix.lower() == WORKBOOK:
             _write_workbook(path, asked, task, source)

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labelrounds.core import files, tables
+from labelrounds.core import files, leftovers, tables
 from labelrounds.core.errors import UserError
 from tests.small import FEWER, PROPERTY
 
@@ -117,9 +118,20 @@ def test_what_a_killed_publication_left_behind_is_cleared_by_the_next(tmp_path: 
     elsewhere = tmp_path / f".out.{gone}-00000000.ab12cd34.tmp"
     elsewhere.write_text("another machine's", encoding="utf-8")
     (tmp_path / ".own.tmp").write_text("a person's", encoding="utf-8")
-    assert files.sweep(tmp_path, depth=2) == [left[1], left[0]]
+    assert leftovers.sweep(tmp_path, depth=2) == [left[1], left[0]]
     assert not any(path.exists() for path in left) and mine.exists() and elsewhere.exists()
     assert names(tmp_path) == [elsewhere.name, ".own.tmp", "deep"]
+
+
+def test_what_a_killed_process_left_is_cleared_though_another_one_has_got_its_number(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        left = Path(str(files.beside(tmp_path / "out", "tmp")).replace(f".{os.getpid()}-", f".{other.pid}-"))
+        left.write_text("half", encoding="utf-8")
+        assert leftovers.sweep(tmp_path) == [], "that process may be writing it"
+        before = time.time() - 3600
+        os.utime(left, (before, before))
+        assert leftovers.sweep(tmp_path) == [left], "it began an hour later"
+        other.kill()
 
 
 def test_two_publications_at_once_leave_one_whole_folder(tmp_path: Path) -> None:
