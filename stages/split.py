@@ -40,6 +40,7 @@ def main() -> None:
         fingerprint = write_split(made, task)
         files.write_json(paths.METRICS / "split.json", split.summary(made, annotations, cases, fingerprint, task))
         files.write_csv(paths.METRICS / "split.csv", CASES, cases)
+        paths.EVALUATED.mkdir(parents=True, exist_ok=True)  # the report depends on it, and without recipes no stage makes it
     counts = ", ".join(f"{len(made.members[name])} {name}" for name in holdout.SIDES)
     held = f"{len(made.heldout)} of {made.pool_size} pool texts held out"
     click.echo(f"split: {len(annotations)} labels of {len(made.texts)} texts: {counts}; {held}." if annotations else BEFORE_LABELS)

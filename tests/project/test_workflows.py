@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from labelrounds.people import cli
 from tests.conftest import ENVIRONMENT, ROOT, Project
+from tests.graph import IS_DEMO
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -276,6 +277,14 @@ def fresh(project: Project, code: int) -> str:
     done = project.run("make", "-s", "-f", str(ROOT / "Makefile"), "fresh", code=code)
     assert project.run("git", "status", "--porcelain").stdout == before, "it only looks"
     return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not IS_DEMO, reason="the lock of your project fits once `dvc repro` has run")
+def test_the_demos_own_lock_is_fresh_in_a_clone_without_data(tmp_path: Path) -> None:
+    """A folder that git keeps and stages fill would look changed where only git's part of it is."""
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(tmp_path / "clone")], check=True)
+    assert fresh(Project(tmp_path / "clone"), code=0).startswith("Fresh: ")
 
 
 @pytest.mark.slow
