@@ -164,9 +164,9 @@ def test_consistency_training_that_is_killed_anywhere_gives_the_same_bytes(taugh
     moments = [
         (classifier, "each_loss", 3),
         (classifier, "new", 2),
-        (uda, "consistency_loss", 2),
+        (consistency, "consistency_loss", 2),
         (uda, "swallowing", 1),
-        (uda, "consistency_loss", 3),
+        (consistency, "consistency_loss", 3),
         (transformer, "save", 1),
     ]
     for module, name, at in moments:
