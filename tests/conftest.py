@@ -19,6 +19,7 @@ ENVIRONMENT = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     "PYTHONDONTWRITEBYTECODE": "1",
+    "DVC_NO_ANALYTICS": "1",  # projects of a test have no .dvc/config of ours, and each command would start a process that reports
     "GIT_AUTHOR_NAME": "Test",
     "GIT_AUTHOR_EMAIL": "test@example.org",
     "GIT_COMMITTER_NAME": "Test",
